@@ -1,0 +1,298 @@
+"""The look of every figure, and the few things that many of them draw.
+
+Sizes are those of a journal column, fonts ship with matplotlib, colours stay apart for colour-blind readers
+and in greyscale. Nothing here computes a result; `save` gives the same bytes for the same figure.
+"""
+
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnchoredText
+
+from xpsvae.products import write_atomically
+
+__all__ = [
+    "BRANCHES",
+    "DENSITY_MAP",
+    "DOUBLE",
+    "LABELS",
+    "METALLICITY_MAP",
+    "MODELS",
+    "SEQUENCES",
+    "SHORT_LABELS",
+    "SINGLE",
+    "STYLE",
+    "Look",
+    "binned_mean",
+    "cloud",
+    "density",
+    "kiel_axes",
+    "latent_label",
+    "new_figure",
+    "note",
+    "save",
+    "styled",
+    "track",
+]
+
+SINGLE, DOUBLE = 3.5, 7.1  # widths of one and of two aastex columns [in]
+RESOLUTION = 300  # of the PNG and of rasterised clouds within the PDF [dots per inch]
+
+STYLE = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 8,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "legend.frameon": True,
+    "legend.framealpha": 0.9,
+    "legend.edgecolor": "0.7",
+    "legend.fancybox": False,
+    "legend.handlelength": 1.8,
+    "legend.borderpad": 0.4,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "patch.linewidth": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
+    "xtick.minor.size": 1.8,
+    "ytick.minor.size": 1.8,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "savefig.dpi": RESOLUTION,
+    "figure.dpi": RESOLUTION,
+    "pdf.fonttype": 42,
+    "axes.unicode_minus": True,
+}
+
+styled = matplotlib.rc_context(STYLE)
+"""Decorator of every ``draw``: what it makes has the style, and the caller's settings stay."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one thing looks in every figure: told apart by line and marker where colour is not seen."""
+
+    label: str
+    color: str
+    linestyle: object = "-"
+    marker: str = "o"
+    cmap: str = ""  # sequential map of the same hue, light to dark
+
+
+# Tol's high-contrast trio: three grey levels as well as three colours.
+MODELS = {
+    "svae": Look("sVAE", "#004488", "-", "o", "Blues"),
+    "pca": Look("PCA (6 components)", "#BB5566", (0, (4, 1.5)), "s", "Reds"),
+    "label_mlp": Look("label MLP", "#DDAA33", (0, (1, 1)), "^", "YlOrBr"),
+}
+BRANCHES = {
+    "ms": Look("Main sequence", "#2166AC", "-", "o", "Blues"),
+    "gb": Look("Giant branch", "#B2182B", "-", "s", "Reds"),
+}
+SEQUENCES = {
+    "high_alpha": Look("High-α", "#542788", "-", "o", "Purples"),
+    "low_alpha": Look("Low-α", "#D9740B", (0, (4, 1.5)), "s", "Oranges"),
+    "fixed_m_h": Look("Fixed [M/H]", "#111111", (0, (1, 1)), "D", "Greys"),
+    "enceladus": Look("Gaia-Enceladus", "#1AA5C2", "", "*", "GnBu"),
+}
+DENSITY_MAP = "Greys"
+METALLICITY_MAP = "viridis"
+
+LABELS = {
+    "teff": r"$T_\mathrm{eff}$ [K]",
+    "logg": r"$\log g$ [dex]",
+    "m_h": "[M/H] [dex]",
+    "alpha_m": "[α/M] [dex]",
+}
+SHORT_LABELS = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "m_h": "[M/H]", "alpha_m": "[α/M]"}
+
+
+def latent_label(dimension, traces=None):
+    r"""Name a latent dimension, ``$z_5$``, and what it was chosen for, ``$z_5$ (traces $\log g$)``.
+
+    Parameters
+    ----------
+    dimension : int
+        Counted from 1, as in the paper.
+    traces : str, optional
+        Key of `SHORT_LABELS`: the label by which the dimension was chosen.
+    """
+    name = f"$z_{{{int(dimension)}}}$"
+    return name if traces is None else f"{name} (traces {SHORT_LABELS[traces]})"
+
+
+def new_figure(width, height, **subplots):
+    """Return a figure [in] with constrained layout, and its axes if ``subplots`` are asked for.
+
+    Parameters
+    ----------
+    width, height : float
+        [in]; ``width`` is `SINGLE` or `DOUBLE`.
+    **subplots
+        Passed to ``Figure.subplots`` (``nrows``, ``ncols``, ``sharex``, ...).
+
+    Returns
+    -------
+    matplotlib.figure.Figure, or (Figure, axes) with ``subplots``
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    return (figure, figure.subplots(**subplots)) if subplots else figure
+
+
+def kiel_axes(axes, teff=(7200, 3100), logg=(5.2, -0.3)):
+    """Label Kiel axes and turn them: hot stars to the left, giants to the top.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    teff, logg : (float, float)
+        Left and right limit [K], bottom and top limit [dex].
+    """
+    axes.set(xlim=teff, ylim=logg, xlabel=LABELS["teff"], ylabel=LABELS["logg"])
+
+
+def density(axes, x, y, extent, bins=100, cmap=DENSITY_MAP, norm=None, **mesh):
+    """Show counts per bin on a logarithmic scale, rasterised; bins without a star stay blank.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x, y : array (n,)
+        Pairs that are not finite are left out.
+    extent : ((float, float), (float, float))
+        Limits in x and in y, in either order.
+    bins : int or (int, int)
+    norm : matplotlib.colors.Normalize, optional
+        Default: logarithmic from 0.15 (so that single stars are seen) to the fullest bin.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    counts, x_edges, y_edges = _histogram(x, y, extent, bins)
+    norm = norm or LogNorm(0.15, max(counts.max(), 2))
+    return _mesh(axes, x_edges, y_edges, np.ma.masked_less(counts, 1), cmap, norm, mesh)
+
+
+def binned_mean(axes, x, y, values, extent, bins=100, cmap=METALLICITY_MAP, norm=None, minimum=1, **mesh):
+    """Show the mean of ``values`` per bin, rasterised; bins with fewer than ``minimum`` stars stay blank.
+
+    Parameters are those of `density`; ``norm`` defaults to the 2nd to 98th percentile of ``values``.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    x, y, values = (np.asarray(column, dtype=float) for column in (x, y, values))
+    known = np.isfinite(values)
+    counts, x_edges, y_edges = _histogram(x[known], y[known], extent, bins)
+    sums, _, _ = _histogram(x[known], y[known], extent, bins, values[known])
+    means = np.ma.masked_array(sums / np.maximum(counts, 1), counts < minimum)
+    if norm is None:
+        norm = Normalize(*np.percentile(values[known], (2, 98))) if known.any() else Normalize(0, 1)
+    return _mesh(axes, x_edges, y_edges, means, cmap, norm, mesh)
+
+
+def cloud(axes, x, y, size=0.6, **scatter):
+    """Scatter many stars as rasterised dots."""
+    settings = {"s": size, "linewidths": 0, "rasterized": True} | scatter
+    return axes.scatter(np.asarray(x, dtype=float), np.asarray(y, dtype=float), **settings)
+
+
+def track(axes, x, y, look=None, values=None, cmap=None, norm=None, size=16, line="0.15", **line_settings):
+    """Draw the bins of a track as marked points joined by a line that breaks at empty bins.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x, y : array (n_bins,)
+        Null where a bin is empty.
+    look : Look, optional
+        Colour, line and marker.
+    values : array (n_bins,), optional
+        Colours the markers by ``cmap`` and ``norm`` instead of ``look.color``.
+    size : float
+        Marker area [pt^2].
+    line : colour
+        Of the line when ``values`` colour the markers.
+
+    Returns
+    -------
+    matplotlib.collections.PathCollection
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    look = look or Look("", "0.15")
+    settings = {"linestyle": look.linestyle, "lw": 1.1, "zorder": 4}
+    settings |= {"color": look.color if values is None else line} | line_settings
+    axes.plot(x, y, **settings)
+    shown = np.isfinite(x) & np.isfinite(y)
+    colours = {"color": look.color}
+    if values is not None:
+        colours = {"c": np.asarray(values, dtype=float)[shown], "cmap": cmap, "norm": norm}
+    return axes.scatter(
+        x[shown],
+        y[shown],
+        s=size,
+        marker=look.marker,
+        edgecolors="black",
+        linewidths=0.5,
+        zorder=settings["zorder"] + 1,
+        **colours,
+    )
+
+
+def note(axes, text, where="upper left", **text_settings):
+    """Write a short boxed text into a corner of the axes (``where`` as for a legend)."""
+    box = AnchoredText(text, loc=where, prop={"size": 8} | text_settings, pad=0.25, borderpad=0.4)
+    box.patch.set(edgecolor="0.7", linewidth=0.6, alpha=0.9)
+    box.set_zorder(10)
+    axes.add_artist(box)
+    return box
+
+
+def save(figure, pdf, png):
+    """Write a figure as PDF and PNG: atomically, without dates, the same bytes each time.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    pdf, png : path-like
+    """
+    with matplotlib.rc_context(STYLE):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout would move by a hair each time it is done again
+        for path, dated in ((pdf, ("CreationDate", "ModDate")), (png, ("Creation Time",))):
+            with write_atomically(path) as temporary:
+                figure.savefig(temporary, metadata=dict.fromkeys(dated))
+
+
+def _histogram(x, y, extent, bins, weights=None):
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    limits = [sorted(side) for side in extent]
+    inside = np.isfinite(x) & np.isfinite(y)
+    weights = None if weights is None else weights[inside]
+    counts, x_edges, y_edges = np.histogram2d(x[inside], y[inside], bins=bins, range=limits, weights=weights)
+    return counts.T, x_edges, y_edges
+
+
+def _mesh(axes, x_edges, y_edges, content, cmap, norm, settings):
+    settings = {"rasterized": True, "zorder": 1, "linewidth": 0} | settings
+    return axes.pcolormesh(x_edges, y_edges, content, cmap=cmap, norm=norm, **settings)
