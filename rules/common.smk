@@ -1,0 +1,40 @@
+"""What all rules share: the checked configuration, the folders, and the modules a script runs."""
+
+import os
+import sys
+
+# The workflow runs from its folder, whether or not the package is installed.
+sys.path.insert(0, f"{workflow.basedir}/src")
+
+from snakemake.exceptions import WorkflowError
+
+from xpsvae.config import validate
+from xpsvae.dependencies import imported_modules
+from xpsvae.errors import InputError
+from xpsvae.protocol import choices
+
+try:
+    validate(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+ROOT = f"{config['results']}/{config['dataset']}"
+BUILD = f"{ROOT}/{config['protocol']}"  # products that the protocol changes
+LOGS = f"{ROOT}/logs"
+BENCHMARKS = f"{ROOT}/benchmarks"
+ENVIRONMENT = f"{workflow.basedir}/envs/environment.yaml"
+CHOICES = choices(config["protocol"])
+
+
+def source(path):
+    """Give the path of a project file as seen from here: products do not depend on where the clone lies."""
+    return os.path.relpath(
+        f"{workflow.basedir}/{path}" if not os.path.isabs(path) else path
+    )
+
+
+def code(script):
+    """List the project's modules that a script imports: an edit of one reruns the rule."""
+    return [
+        source(path) for path in imported_modules(f"{workflow.basedir}/src/{script}")
+    ]

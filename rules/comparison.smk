@@ -1,0 +1,60 @@
+"""Two baselines trained here, and the residuals of all models."""
+
+
+rule train_baselines:
+    """Train the PCA and the label MLP that the sVAE is compared with."""
+    input:
+        stars=rules.build_catalog.output.stars,
+        subsets=rules.build_subsets.output.subsets,
+        coefficients=rules.build_catalog.output.coefficients,
+        errors=rules.build_catalog.output.errors,
+        normalisation=rules.train_svae.output.normalisation,
+        spectra=rules.retrieve_library.output.spectra,
+        code=code("scripts/train_baselines.py"),
+    output:
+        pca=f"{ROOT}/comparison/pca.npy",
+        label_mlp=f"{ROOT}/comparison/label_mlp.npy",
+        summary=f"{ROOT}/comparison/baselines.json",
+    log:
+        f"{LOGS}/train_baselines.log",
+    benchmark:
+        f"{BENCHMARKS}/train_baselines.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        **config["baselines"],
+    message:
+        "Training the PCA and label-MLP baselines"
+    script:
+        "../src/scripts/train_baselines.py"
+
+
+rule build_residuals:
+    """Measure the residuals of all models in coefficients and in flux."""
+    input:
+        stars=rules.build_catalog.output.stars,
+        subsets=rules.build_subsets.output.subsets,
+        coefficients=rules.build_catalog.output.coefficients,
+        errors=rules.build_catalog.output.errors,
+        normalisation=rules.train_svae.output.normalisation,
+        reconstruction=rules.embed_stars.output.reconstruction,
+        pca=rules.train_baselines.output.pca,
+        label_mlp=rules.train_baselines.output.label_mlp,
+        code=code("scripts/build_residuals.py"),
+    output:
+        coefficient_residuals=f"{BUILD}/comparison/coefficient_residuals.npz",
+        flux_residuals=f"{BUILD}/comparison/flux_residuals.npz",
+        per_star=f"{BUILD}/comparison/per_star.parquet",
+        summary=f"{BUILD}/comparison/summary.json",
+    log:
+        f"{LOGS}/build_residuals.log",
+    benchmark:
+        f"{BENCHMARKS}/build_residuals.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    message:
+        "Comparing the residuals of all models"
+    script:
+        "../src/scripts/build_residuals.py"

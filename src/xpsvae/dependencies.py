@@ -1,0 +1,59 @@
+"""Which modules of this package a script runs: what Snakemake must watch besides the script itself.
+
+Snakemake notices an edited script, not an edited module that the script imports. Rules list the modules as
+an input; this finds them by reading import statements, so that the list can never be out of date.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+__all__ = ["imported_modules"]
+
+PACKAGE = Path(__file__).resolve().parent
+# They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
+PLUMBING = {"errors.py", "products.py", "workflow.py"}
+
+
+def imported_modules(script):
+    """Find the modules of this package that a Python file imports, directly or not.
+
+    Parameters
+    ----------
+    script : path-like
+        A Python file.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted, without the script and without the modules that only read, write and log. A package's
+        ``__init__`` counts where a name is imported from the package itself.
+    """
+    found, queue = set(), [Path(script)]
+    while queue:
+        for module in _direct_imports(queue.pop()) - found:
+            found.add(module)
+            queue.append(module)
+    return sorted(module for module in found if module.relative_to(PACKAGE).as_posix() not in PLUMBING)
+
+
+@cache
+def _direct_imports(path):
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules.update(_locate(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            # `from package import name`: the name is a module of the package, or stands in its __init__
+            modules.update(
+                _locate(f"{node.module}.{alias.name}") or _locate(node.module) for alias in node.names
+            )
+    return modules - {None}
+
+
+def _locate(name):
+    top, *parts = name.split(".")
+    if top != PACKAGE.name or not parts:
+        return None
+    base = PACKAGE.joinpath(*parts)
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)

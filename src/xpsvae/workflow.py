@@ -1,0 +1,74 @@
+"""What every script of the workflow does around its work: threads, device, log, errors.
+
+`job` must be entered before numpy or torch is imported, since they read the number of threads once.
+"""
+
+import errno
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+
+from xpsvae.errors import InputError
+
+__all__ = ["job"]
+
+
+class _Tee:
+    """A text stream that writes to two; only the first may be a terminal."""
+
+    def __init__(self, stream, log):
+        self._stream, self._log = stream, log
+
+    def write(self, text):
+        self._stream.write(text)
+        if not text.startswith("\r"):  # progress bars stay on the terminal
+            self._log.write(text)
+        return len(text)
+
+    def flush(self):
+        self._stream.flush()
+        self._log.flush()
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def job(snakemake):
+    """Run the body of a script as a job of the workflow.
+
+    Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
+    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. An
+    `InputError` is printed as its one sentence, anything else with its traceback; both exit with 1.
+    """
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ[variable] = str(snakemake.threads)
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    if not getattr(snakemake.resources, "gpu", 0):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    streams = sys.stdout, sys.stderr
+    with open(snakemake.log[0], "w", encoding="utf-8") as log:
+        sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
+        try:
+            yield
+        except InputError as error:
+            _stop(f"Error: {error}")
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                traceback.print_exc()
+                _stop()
+            _stop(
+                f"Error: the disk was full when {snakemake.rule} wrote its products: free some space and rerun."
+            )
+        except Exception:
+            traceback.print_exc()
+            _stop()
+        finally:
+            sys.stdout, sys.stderr = streams
+
+
+def _stop(sentence=None):
+    if sentence:
+        print(sentence, file=sys.stderr)
+    raise SystemExit(1)
