@@ -59,7 +59,7 @@ def job(snakemake):
                 traceback.print_exc()
                 _stop()
             _stop(
-                f"Error: the disk was full when {snakemake.rule} wrote its products: free some space and rerun."
+                f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun."
             )
         except Exception:
             traceback.print_exc()
