@@ -1,0 +1,67 @@
+"""A copy of the project that runs its real Snakefile on a few thousand real stars."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+STARS = 4000
+
+
+class Clone:
+    """A folder with the project's files, a small configuration, and a way to run Snakemake in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=PROJECT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        for name in listed.stdout.splitlines():
+            if (PROJECT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(PROJECT / name, folder / name)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["library"]["limit"] = STARS
+        config["training"].update(epochs=30)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def snakemake(self, *words):
+        """Run Snakemake in the folder; the package is the folder's own, not the installed one."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *words],
+            cwd=self.folder, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+
+    def planned(self, *words):
+        """Which rules a call would run, in the order of their names."""
+        run = self.snakemake("--dry-run", "--quiet", "rules", *words)
+        assert run.returncode == 0, run.stderr
+        text = run.stdout + run.stderr
+        table = [line.split() for line in text.splitlines()]
+        return sorted({row[0] for row in table if len(row) == 2 and row[1].isdigit() and row[0] != "total"})
+
+    def products(self):
+        """SHA-256 of every product, without the logs and run times."""
+        root = self.folder / "results" / "library"
+        return {
+            path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and path.relative_to(root).parts[0] not in {"logs", "benchmarks"}
+        }
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory):
+    """Run the project once to its end."""
+    clone = Clone(tmp_path_factory.mktemp("clone"))
+    run = clone.snakemake("--cores", "2", "--resources", "gpu=1", "all")
+    assert run.returncode == 0, run.stderr[-8000:]
+    return clone

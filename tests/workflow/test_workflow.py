@@ -1,0 +1,120 @@
+"""The real Snakefile on a few thousand real stars: what runs, when, and that it repeats its bytes."""
+
+import json
+
+import pytest
+
+from .conftest import Clone
+
+pytestmark = pytest.mark.slow
+
+
+def test_everything_is_made(clone):
+    products = clone.products()
+    assert "paper/ms.pdf" in products
+    assert "tables/table1.tex" in products
+    figures = {name for name in products if name.startswith("corrected/figures/")}
+    scripts = {path.stem for path in (clone.folder / "src" / "figures").glob("*.py")}
+    assert figures == {f"corrected/figures/{name}.{form}" for name in scripts for form in ("pdf", "png")}
+
+
+def test_nothing_is_half_written_or_pickled(clone):
+    products = clone.products()
+    assert [name for name in products if name.rsplit("/", 1)[-1].startswith(".")] == []
+    assert {name.rsplit(".", 1)[-1] for name in products} <= {
+        "parquet", "npy", "npz", "json", "csv", "tex", "pdf", "png", "safetensors",
+    }  # fmt: skip
+
+
+def test_second_run_does_nothing(clone):
+    before = clone.products()
+    run = clone.snakemake("--cores", "2", "all")
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stdout + run.stderr
+    assert clone.products() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--cores", "8", "--resources", "gpu=1", "all"),
+        ("all", "--resources", "gpu=1", "--cores", "8"),
+        ("--resources", "gpu=1", "all", "--cores", "8", "--config", "dataset=library"),
+        ("--config", "dataset=library", "all", "--cores", "8"),
+    ],
+)
+def test_words_stand_in_any_order(clone, words):
+    assert clone.planned(*words) == []
+
+
+def test_edited_figure_script_reruns_that_figure_and_the_paper(clone):
+    script = clone.folder / "src" / "figures" / "catalog_cuts.py"
+    before = clone.products()
+    script.write_text(script.read_text() + "\n# edited\n")
+    assert clone.planned("fig_catalog_cuts") == ["fig_catalog_cuts"]
+    assert clone.planned("fig_catalog_kiel") == []
+    assert clone.planned("all") == ["all", "build_paper", "fig_catalog_cuts"]
+    run = clone.snakemake("--cores", "2", "all")
+    assert run.returncode == 0, run.stderr
+    assert clone.products() == before  # a comment changes no byte
+    assert clone.planned("all") == []
+
+
+def test_edited_module_reruns_what_imports_it(clone):
+    module = clone.folder / "src" / "xpsvae" / "plotting.py"
+    original = module.read_text()
+    module.write_text(original + "\n# edited\n")
+    planned = clone.planned("all")
+    assert {"fig_catalog_cuts", "fig_latent_tracks", "build_paper"} <= set(planned)
+    assert not {"train_svae", "embed_stars", "build_tracks", "classify_alpha"} & set(planned)
+    assert clone.snakemake("--cores", "2", "all").returncode == 0
+
+
+def test_deleted_product_is_made_again(clone):
+    before = clone.products()
+    (clone.folder / "results/library/corrected/tracks/kiel.parquet").unlink()
+    assert clone.snakemake("--cores", "1", "all").returncode == 0
+    assert clone.products() == before
+
+
+def test_two_clean_runs_give_the_same_bytes(clone, tmp_path):
+    again = Clone(tmp_path)
+    run = again.snakemake("--resources", "gpu=1", "--cores", "2", "all")
+    assert run.returncode == 0, run.stderr[-8000:]
+    first, second = clone.products(), again.products()
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_misspelt_key_is_one_sentence(clone):
+    run = clone.snakemake("--cores", "1", "all", "--config", "datset=library")
+    assert run.returncode != 0
+    assert "config key 'datset' is not known: did you mean 'dataset'" in run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_wrong_checksum_stops_before_anything_is_written(clone):
+    library = json.dumps({"sha256": "0" * 64, "limit": 10})
+    run = clone.snakemake(
+        "--cores", "1", "retrieve_library", "--config", "results=elsewhere", f"library={library}"
+    )
+    assert run.returncode != 0
+    assert "sha256" in run.stderr and "Traceback" not in run.stderr
+    written = [p.name for p in (clone.folder / "elsewhere").rglob("*") if p.is_file() and p.suffix != ".log"]
+    assert written == []
+
+
+def test_truncated_product_is_named(clone):
+    """A table cut short by a full disk, say, is refused by the rule that reads it."""
+    stars = clone.folder / "results/library/catalog/stars.parquet"
+    whole = stars.read_bytes()
+    stars.write_bytes(whole[: len(whole) // 2])
+    try:
+        run = clone.snakemake(
+            "--cores", "1", "build_subsets", "--forcerun", "build_subsets", "--rerun-triggers", "mtime"
+        )
+        assert run.returncode != 0
+        assert "catalog/stars.parquet" in run.stderr and "Parquet" in run.stderr
+        assert "Traceback" not in run.stderr
+    finally:
+        stars.write_bytes(whole)
