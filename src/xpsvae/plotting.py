@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredText
+from matplotlib.patches import FancyBboxPatch
 
 from xpsvae.products import write_atomically
 
@@ -26,11 +27,14 @@ __all__ = [
     "SINGLE",
     "STYLE",
     "Look",
+    "arrow",
     "binned_mean",
+    "box",
     "cloud",
     "density",
     "kiel_axes",
     "latent_label",
+    "new_diagram",
     "new_figure",
     "note",
     "save",
@@ -155,6 +159,41 @@ def new_figure(width, height, **subplots):
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     return (figure, figure.subplots(**subplots)) if subplots else figure
+
+
+def new_diagram(width, height):
+    """Return a figure and axes without a frame that span it, in inches: for boxes and arrows.
+
+    Parameters
+    ----------
+    width, height : float
+        [in].
+
+    Returns
+    -------
+    matplotlib.figure.Figure, matplotlib.axes.Axes
+    """
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def box(axes, x, y, width, height, text="", rounding=0.04, text_settings=None, **patch):
+    """Draw a box with rounded corners around (x, y), with centred text."""
+    settings = {"facecolor": "white", "edgecolor": "black", "linewidth": 1.0} | patch
+    shape = f"round,pad=0,rounding_size={rounding}"
+    corner = (x - width / 2, y - height / 2)
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, **settings))
+    axes.text(x, y, text, **({"ha": "center", "va": "center", "size": 8} | (text_settings or {})))
+
+
+def arrow(axes, *corners, head=True):
+    """Draw a line through points (x, y), with a head at the last one."""
+    axes.plot(*zip(*corners, strict=True), color="black", lw=0.9, solid_capstyle="projecting", zorder=1.5)
+    if head:
+        style = {"arrowstyle": "-|>", "color": "black", "lw": 0.9, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", corners[-1], corners[-2], arrowprops=style | {"mutation_scale": 8})
 
 
 def kiel_axes(axes, teff=(7200, 3100), logg=(5.2, -0.3)):
