@@ -1,0 +1,224 @@
+"""Gaia DR3 XP basis: coefficients <-> calibrated flux on the default grid (PAPER section 3).
+
+The design matrices and merge weights are those GaiaXPy ships, read from its installed files, never from
+a network; the flux equals ``gaiaxpy.calibrate`` (untruncated) to 1e-10. Sizes come from the matrices.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from xpsvae.errors import InputError
+
+__all__ = ["BANDS", "Basis", "coefficients_to_flux", "dr3_basis", "flux_errors"]
+
+BANDS = ("bp", "rp")
+# Where a band alone says nothing: GaiaXPy leaves these wavelengths undefined if the other band is missing.
+_BP_END, _RP_START = 643.0, 635.0  # [nm]
+_CHUNK = 2048  # stars at a time: bounds the float64 copies to some 100 MB
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Design matrices of the two bands on one wavelength grid.
+
+    Attributes
+    ----------
+    wavelengths : array (n_wavelengths,)
+        Grid [nm].
+    bands : tuple of two arrays (n_wavelengths, n_band)
+        Flux per unit coefficient of BP and of RP, before merging [W m-2 nm-1 (e-/s)-1].
+    merge : tuple of two arrays (n_wavelengths,)
+        Weight of BP and of RP in the merged spectrum.
+    design : array (n_wavelengths, n_coefficients)
+        Both bands, merged: ``flux = design @ coefficients``.
+    slices : tuple of two slices
+        Where BP and RP stand in a coefficient vector.
+    """
+
+    wavelengths: np.ndarray
+    bands: tuple
+    merge: tuple
+    design: np.ndarray
+    slices: tuple
+
+    @property
+    def n_coefficients(self):
+        """Number of coefficients of both bands."""
+        return self.design.shape[1]
+
+    def at(self, wavelengths):
+        """Restrict the basis to wavelengths of its grid (``None``: the whole grid).
+
+        Raises
+        ------
+        InputError
+            If a wavelength is not on the grid: between its points GaiaXPy uses another instrument model.
+        """
+        if wavelengths is None:
+            return self
+        wanted = np.atleast_1d(np.asarray(wavelengths, dtype=float))
+        rows = np.searchsorted(self.wavelengths, wanted).clip(max=len(self.wavelengths) - 1)
+        off = wanted[self.wavelengths[rows] != wanted]
+        if off.size:
+            first, second, last = self.wavelengths[[0, 1, -1]]
+            raise InputError(
+                f"wavelengths holds {off[0]:g} nm, which is not on the XP grid: "
+                f"take values from {first:g} to {last:g} nm in steps of {second - first:g} nm."
+            )
+        return Basis(
+            self.wavelengths[rows],
+            tuple(band[rows] for band in self.bands),
+            tuple(weight[rows] for weight in self.merge),
+            self.design[rows],
+            self.slices,
+        )
+
+
+@lru_cache(maxsize=1)
+def dr3_basis():
+    """Basis of Gaia DR3 on GaiaXPy's default grid, 336 ... 1020 nm in steps of 2 nm.
+
+    Returns
+    -------
+    Basis
+    """
+    from gaiaxpy.core.config import load_xpmerge_from_xml, load_xpsampling_from_xml
+
+    grid, merge = load_xpmerge_from_xml()
+    sampling = load_xpsampling_from_xml()
+    bands = tuple(np.ascontiguousarray(sampling[band].T) for band in BANDS)
+    merge = tuple(np.asarray(merge[band], dtype=float) for band in BANDS)
+    n_bp = bands[0].shape[1]
+    design = np.hstack([band * weight[:, None] for band, weight in zip(bands, merge, strict=True)])
+    return Basis(
+        np.asarray(grid, dtype=float), bands, merge, design, (slice(0, n_bp), slice(n_bp, design.shape[1]))
+    )
+
+
+def coefficients_to_flux(coefficients, wavelengths=None):
+    """Externally calibrated XP flux from continuous-representation coefficients.
+
+    f = (c_BP . D_BP) m_BP + (c_RP . D_RP) m_RP. A star whose BP (RP) coefficients are all NaN gets the flux
+    of the other band alone, NaN up to 635 nm (from 643 nm) as in GaiaXPy.
+
+    Parameters
+    ----------
+    coefficients : array (n_stars, n_coefficients)
+        BP then RP coefficients [e-/s].
+    wavelengths : array (n_wavelengths,), optional
+        Points of the default grid, 336 ... 1020 nm in steps of 2 nm; the whole grid if not given.
+
+    Returns
+    -------
+    array (n_stars, n_wavelengths)
+        Flux density [W m-2 nm-1], equal to ``gaiaxpy.calibrate`` (untruncated) to 1e-10.
+
+    Raises
+    ------
+    InputError
+        If there is a wrong number of coefficients, or a wavelength is not on the grid.
+    """
+    basis = dr3_basis().at(wavelengths)
+    _check_width("coefficients", coefficients, basis.n_coefficients)
+    flux = np.empty((len(coefficients), len(basis.wavelengths)))
+    for rows, chunk in _chunks(coefficients):
+
+        def band_flux(stars, band, design, chunk=chunk):
+            return chunk[stars, basis.slices[band]] @ design.T
+
+        flux[rows] = _add_bands(chunk, basis, band_flux)
+    return flux
+
+
+def flux_errors(coefficient_errors, correlations=None, standard_deviations=None, wavelengths=None):
+    """Flux errors propagated from the coefficient errors (PAPER section 3).
+
+    sigma_f^2 = sum over bands of m^2 diag(D^T C D), C = corr o (sigma sigma^T) with the catalogue's errors.
+
+    Parameters
+    ----------
+    coefficient_errors : array (n_stars, n_coefficients)
+        Errors of BP then RP coefficients [e-/s].
+    correlations : array (n_stars, 2, n_pairs), optional
+        Strict lower triangle of the correlation matrix of BP and of RP, row by row. None: uncorrelated.
+    standard_deviations : array (n_stars, 2), optional
+        ``bp_standard_deviation``, ``rp_standard_deviation``. GaiaXPy divides the errors by them and
+        multiplies the result by them, so their values cancel; NaN marks a band that is missing.
+    wavelengths : array (n_wavelengths,), optional
+        Points of the default grid [nm]; the whole grid if not given.
+
+    Returns
+    -------
+    array (n_stars, n_wavelengths)
+        Error of the flux density [W m-2 nm-1]; NaN where a missing band leaves no flux.
+
+    Raises
+    ------
+    InputError
+        If an array has a wrong shape, or a wavelength is not on the grid.
+    """
+    basis = dr3_basis().at(wavelengths)
+    _check_width("coefficient_errors", coefficient_errors, basis.n_coefficients)
+    n_stars = len(coefficient_errors)
+    n_pairs = basis.bands[0].shape[1] * (basis.bands[0].shape[1] - 1) // 2
+    for name, given, shape in (
+        ("correlations", correlations, (n_stars, len(BANDS), n_pairs)),
+        ("standard_deviations", standard_deviations, (n_stars, len(BANDS))),
+    ):
+        if given is not None and np.shape(given) != shape:
+            raise InputError(
+                f"{name} has shape {np.shape(given)} where {shape} is needed: give one row a star."
+            )
+    errors = np.empty((n_stars, len(basis.wavelengths)))
+    for rows, chunk in _chunks(coefficient_errors):
+        if standard_deviations is not None:
+            for columns, deviation in zip(basis.slices, np.transpose(standard_deviations[rows]), strict=True):
+                chunk[np.isnan(deviation), columns] = np.nan
+
+        def band_variance(stars, band, design, chunk=chunk, rows=rows):
+            sigma = chunk[stars, basis.slices[band]]
+            variance = sigma**2 @ (design**2).T
+            if correlations is not None:
+                # The pairs of the lower triangle make the quadratic form one matrix product for all stars.
+                j, k = np.tril_indices(sigma.shape[1], -1)
+                pairs = np.asarray(correlations[rows], dtype=float)[stars, band] * sigma[:, j] * sigma[:, k]
+                variance += 2 * pairs @ (design[:, j] * design[:, k]).T
+            return variance
+
+        errors[rows] = np.sqrt(_add_bands(chunk, basis, band_variance))
+    return errors
+
+
+def _check_width(name, array, width):
+    if np.ndim(array) != 2 or np.shape(array)[1] != width:
+        raise InputError(
+            f"{name} has shape {np.shape(array)} where (n_stars, {width}) is needed: give BP then RP coefficients."
+        )
+
+
+def _chunks(array):
+    for start in range(0, len(array), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        yield rows, np.array(array[rows], dtype=float)
+
+
+def _add_bands(chunk, basis, evaluate):
+    """Sum ``evaluate(stars, band, weighted design)`` over the bands that each star of a chunk has."""
+    bp_lacks, rp_lacks = (np.isnan(chunk[:, columns]).all(axis=1) for columns in basis.slices)
+    bp_alone = np.where(basis.wavelengths < _BP_END, 1.0, np.nan)
+    rp_alone = np.where(basis.wavelengths > _RP_START, 1.0, np.nan)
+    total = np.full((len(chunk), len(basis.wavelengths)), np.nan)
+    for stars, weights in (
+        (~bp_lacks & ~rp_lacks, basis.merge),
+        (rp_lacks & ~bp_lacks, (bp_alone, None)),
+        (bp_lacks & ~rp_lacks, (None, rp_alone)),
+    ):
+        if stars.any():
+            total[stars] = sum(
+                evaluate(stars, band, basis.bands[band] * weight[:, None])
+                for band, weight in enumerate(weights)
+                if weight is not None
+            )
+    return total

@@ -1,0 +1,26 @@
+"""Gaia magnitudes and mean fluxes, on the DR3 Vega scale (PAPER section 1).
+
+Only what the normalisation c / F_G needs.
+"""
+
+import numpy as np
+
+__all__ = ["G_ZERO_POINT", "g_flux_from_magnitude"]
+
+G_ZERO_POINT = 25.6873668671  # [mag] Gaia DR3, Vega
+
+
+def g_flux_from_magnitude(magnitude):
+    """Mean flux F_G = 10^(0.4 (zero point - G)) (PAPER section 1).
+
+    Parameters
+    ----------
+    magnitude : array
+        ``phot_g_mean_mag`` [mag].
+
+    Returns
+    -------
+    array
+        ``phot_g_mean_flux`` [e-/s]; NaN where the magnitude is NaN.
+    """
+    return 10.0 ** (0.4 * (G_ZERO_POINT - np.asarray(magnitude, dtype=float)))
