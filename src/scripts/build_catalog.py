@@ -9,6 +9,7 @@ with job(snakemake):
     stars, coefficients, errors, report = crossmatch.build_catalog(
         products.read_table(snakemake.input.labels),
         products.read_table(snakemake.input.spectra),
+        sampled_by=snakemake.params.sampled_by,
         flux_weight=snakemake.params.flux_weight,
         prior_scale=snakemake.params.prior_scale,
     )

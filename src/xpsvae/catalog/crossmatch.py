@@ -46,7 +46,7 @@ STAR_NOTES = {
 }
 
 
-def build_catalog(labels, spectra, flux_weight=3e-7, prior_scale=0.1):
+def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior_scale=0.1):
     """Cross-match labels with sampled spectra and turn the spectra into coefficients.
 
     Of several rows with one source_id the one with the highest signal-to-noise ratio is kept (labels: snr;
@@ -58,7 +58,7 @@ def build_catalog(labels, spectra, flux_weight=3e-7, prior_scale=0.1):
         source_id, apogee_id, phot_g_mean_mag, snr, and what else the dataset knows.
     spectra : pandas.DataFrame
         source_id, flux, flux_error (one array a row) [W m-2 nm-1].
-    flux_weight, prior_scale : float
+    sampled_by, flux_weight, prior_scale
         See `xpsvae.xp.flux_to_coefficients`.
 
     Returns
@@ -100,7 +100,11 @@ def build_catalog(labels, spectra, flux_weight=3e-7, prior_scale=0.1):
             "labels and spectra have no source_id in common: check that both are Gaia DR3 identifiers."
         )
     coefficients, errors = flux_to_coefficients(
-        flux[best_spectra[in_spectra]], flux_error[best_spectra[in_spectra]], flux_weight, prior_scale
+        flux[best_spectra[in_spectra]],
+        flux_error[best_spectra[in_spectra]],
+        sampled_by,
+        flux_weight,
+        prior_scale,
     )
     stars = _stars(labels.iloc[best_labels[in_labels]].reset_index(drop=True))
     report = {

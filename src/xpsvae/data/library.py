@@ -132,8 +132,8 @@ def _read_table(path, sha256):
     for name in ("flux", "flux_error"):
         if table[name].shape != (len(table), n_wavelengths):
             raise InputError(
-                f"{path} has {table[name].shape[1:]} samples a star in column {name} where {n_wavelengths} were "
-                f"expected: {_INSTALL} --force-reinstall."
+                f"{path} has {table[name].shape[1:]} samples a star in column {name} "
+                f"where {n_wavelengths} were expected: {_INSTALL} --force-reinstall."
             )
     return table
 

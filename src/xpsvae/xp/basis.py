@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from xpsvae.errors import InputError
+from xpsvae.xp.unrounded import restore_digits
 
 __all__ = ["BANDS", "Basis", "coefficients_to_flux", "dr3_basis", "flux_errors"]
 
@@ -76,25 +77,41 @@ class Basis:
         )
 
 
-@lru_cache(maxsize=1)
-def dr3_basis():
-    """Basis of Gaia DR3 on GaiaXPy's default grid, 336 ... 1020 nm in steps of 2 nm.
+@lru_cache(maxsize=2)
+def dr3_basis(sampled_by="gaiaxpy"):
+    """Basis of Gaia DR3 on the default grid, 336 ... 1020 nm in steps of 2 nm.
+
+    Parameters
+    ----------
+    sampled_by : {"gaiaxpy", "archive"}
+        The matrices as GaiaXPy ships them, rounded to six digits, or as the Gaia archive used them for its
+        own sampled spectra (see `xpsvae.xp.unrounded`). They differ by some 1e-6.
 
     Returns
     -------
     Basis
+
+    Raises
+    ------
+    InputError
+        If ``sampled_by`` is neither, or GaiaXPy ships other matrices.
     """
     from gaiaxpy.core.config import load_xpmerge_from_xml, load_xpsampling_from_xml
 
+    if sampled_by not in ("gaiaxpy", "archive"):
+        raise InputError(f"sampled_by is {sampled_by!r}: give 'gaiaxpy' or 'archive'.")
     grid, merge = load_xpmerge_from_xml()
     sampling = load_xpsampling_from_xml()
-    bands = tuple(np.ascontiguousarray(sampling[band].T) for band in BANDS)
+    grid = np.asarray(grid, dtype=float)
     merge = tuple(np.asarray(merge[band], dtype=float) for band in BANDS)
+    bands = tuple(np.array(sampling[band], dtype=float).T for band in BANDS)
+    if sampled_by == "archive":
+        for name, band, weight in zip(BANDS, bands, merge, strict=True):
+            used = weight > 0
+            band[used] = restore_digits(name, grid[used], band[used])
     n_bp = bands[0].shape[1]
     design = np.hstack([band * weight[:, None] for band, weight in zip(bands, merge, strict=True)])
-    return Basis(
-        np.asarray(grid, dtype=float), bands, merge, design, (slice(0, n_bp), slice(n_bp, design.shape[1]))
-    )
+    return Basis(grid, bands, merge, design, (slice(0, n_bp), slice(n_bp, design.shape[1])))
 
 
 def coefficients_to_flux(coefficients, wavelengths=None):
@@ -194,7 +211,8 @@ def flux_errors(coefficient_errors, correlations=None, standard_deviations=None,
 def _check_width(name, array, width):
     if np.ndim(array) != 2 or np.shape(array)[1] != width:
         raise InputError(
-            f"{name} has shape {np.shape(array)} where (n_stars, {width}) is needed: give BP then RP coefficients."
+            f"{name} has shape {np.shape(array)} where (n_stars, {width}) is needed: "
+            "give BP then RP coefficients."
         )
 
 

@@ -20,7 +20,7 @@ _ERROR_RANGES = {"bp": (400.0, 630.0), "rp": (645.0, 980.0)}
 _CHUNK = 4096
 
 
-def flux_to_coefficients(flux, flux_error=None, flux_weight=3e-7, prior_scale=0.1):
+def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weight=3e-7, prior_scale=0.1):
     r"""Coefficients and their errors from spectra on the default grid.
 
     Minimises, for each star, |f - A c|^2 / (w median|f|)^2 + sum_j (c_j / p_j)^2 with the prior standard
@@ -40,6 +40,10 @@ def flux_to_coefficients(flux, flux_error=None, flux_weight=3e-7, prior_scale=0.
         Flux density on the default grid [W m-2 nm-1].
     flux_error : array (n_stars, n_wavelengths), optional
         Its error [W m-2 nm-1].
+    sampled_by : {"gaiaxpy", "archive"}
+        Who made the flux: GaiaXPy's ``calibrate`` (or `coefficients_to_flux`), whose matrices are rounded to
+        six digits, or the Gaia archive, whose matrices are not. The wrong one of the two shifts most
+        coefficients by several sigma.
     flux_weight : float
         w, the error given to the flux, in units of median|f|.
     prior_scale : float
@@ -58,7 +62,7 @@ def flux_to_coefficients(flux, flux_error=None, flux_weight=3e-7, prior_scale=0.
         If the spectra are not on the default grid, a flux is not finite or zero throughout, or an error is
         not positive and finite.
     """
-    basis = dr3_basis()
+    basis = dr3_basis(sampled_by)
     n_stars = len(flux)
     _check_spectra("flux", flux, (n_stars, len(basis.wavelengths)))
     coefficients = np.empty((n_stars, basis.n_coefficients))
@@ -66,7 +70,7 @@ def flux_to_coefficients(flux, flux_error=None, flux_weight=3e-7, prior_scale=0.
     if flux_error is not None:
         _check_spectra("flux_error", flux_error, (n_stars, len(basis.wavelengths)))
         errors = np.empty_like(coefficients)
-    left, singular, right = _decomposition(prior_scale)
+    left, singular, right = _decomposition(sampled_by, prior_scale)
     for start in range(0, n_stars, _CHUNK):
         rows = slice(start, start + _CHUNK)
         spectra = np.asarray(flux[rows], dtype=float)
@@ -85,9 +89,9 @@ def flux_to_coefficients(flux, flux_error=None, flux_weight=3e-7, prior_scale=0.
 
 
 @lru_cache(maxsize=4)
-def _decomposition(prior_scale):
+def _decomposition(sampled_by, prior_scale):
     """U, S and V^T diag(p) of A diag(p), p = q / ((1 + j) sum of the two leading columns of A)."""
-    basis = dr3_basis()
+    basis = dr3_basis(sampled_by)
     order = np.concatenate([np.arange(band.shape[1]) for band in basis.bands])
     leading = sum(basis.design[:, band.start].sum() for band in basis.slices)
     prior = prior_scale / leading / (1 + order)
@@ -122,7 +126,8 @@ def _scaled_pattern(flux_error, basis):
 def _check_spectra(name, array, shape):
     if np.shape(array) != shape:
         raise InputError(
-            f"{name} has shape {np.shape(array)} where {shape} is needed: give spectra on GaiaXPy's default grid."
+            f"{name} has shape {np.shape(array)} where {shape} is needed: "
+            "give spectra on GaiaXPy's default grid."
         )
 
 
