@@ -1,0 +1,226 @@
+"""How far each model's reconstruction lies from the observed spectrum, in units of its error.
+
+Eq. 6-9 of the paper in mended form: residuals and covariances in the same units, flux errors by
+propagation of variances. Errors are those of the catalogue at hand: where coefficients were inferred from
+sampled flux, so were their errors (a mean pattern per band, scaled to the star's flux error, without
+correlations), and an R(x) of width one then means "within the flux errors", not a calibrated chi-square.
+"""
+
+import numpy as np
+
+from xpsvae.errors import InputError
+from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
+
+__all__ = [
+    "N_COMPARED",
+    "WAVELENGTHS",
+    "coefficient_columns",
+    "coefficient_residuals",
+    "coefficient_rmse",
+    "compare",
+    "flux_residuals",
+    "flux_rmse",
+    "standardise",
+    "statistics",
+]
+
+N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
+WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
+
+
+def standardise(coefficients, g_flux, mu, sigma):
+    """Standardised coefficients x = (c / F_G - mu) / sigma (PAPER section 1).
+
+    Parameters
+    ----------
+    coefficients : array (n_stars, n_coefficients)
+        [e-/s].
+    g_flux : array (n_stars,)
+        F_G [e-/s].
+    mu, sigma : array (n_coefficients,)
+        Mean and standard deviation of c / F_G over the training stars.
+
+    Returns
+    -------
+    array (n_stars, n_coefficients), float64
+
+    Raises
+    ------
+    InputError
+        If the rows do not match or a flux is not positive.
+    """
+    g_flux = np.asarray(g_flux, dtype=float)
+    if len(g_flux) != len(coefficients):
+        raise InputError(
+            f"coefficients has {len(coefficients)} rows where stars has {len(g_flux)}: rerun build_catalog."
+        )
+    if not (g_flux > 0).all():
+        raise InputError(
+            f"phot_g_mean_flux is not positive in {(~(g_flux > 0)).sum()} stars, first in row "
+            f"{(~(g_flux > 0)).argmax()}: drop them from the catalogue."
+        )
+    return (np.asarray(coefficients, dtype=float) / g_flux[:, None] - mu) / sigma
+
+
+def coefficient_columns():
+    """Columns of the coefficients that are compared: the first `N_COMPARED` of BP, then of RP.
+
+    Returns
+    -------
+    int array (2 * N_COMPARED,)
+    """
+    return np.concatenate([np.arange(band.start, band.start + N_COMPARED) for band in dr3_basis().slices])
+
+
+def coefficient_residuals(difference, errors):
+    """Residuals of the leading coefficients, R(x) = (model - observed) / sigma (Eq. 6).
+
+    Parameters
+    ----------
+    difference, errors : array (n_stars, n_coefficients)
+        Model minus observed, and errors, in any one unit.
+
+    Returns
+    -------
+    array (n_stars, 2 * N_COMPARED)
+        BP then RP; NaN where there is no prediction.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or an error is not positive.
+    """
+    if np.shape(difference) != np.shape(errors):
+        raise InputError(
+            f"predictions have shape {np.shape(difference)} where the errors have {np.shape(errors)}: "
+            "rerun train_baselines and embed_stars."
+        )
+    columns = coefficient_columns()
+    sigma = np.asarray(errors)[:, columns]
+    if not (sigma > 0).all():
+        raise InputError(
+            f"coefficient errors are not positive in {(~(sigma > 0)).any(axis=1).sum()} test stars: "
+            "drop them from the catalogue."
+        )
+    return np.asarray(difference)[:, columns] / sigma
+
+
+def coefficient_rmse(residuals, correlations=None):
+    """Error of each star over its leading coefficients, RMSE(j) (Eq. 7).
+
+    With C = diag(sigma) P diag(sigma), the quadratic form of the differences in C^-1 is that of the
+    residuals R(x) in P^-1, whatever unit differences and covariances share.
+
+    Parameters
+    ----------
+    residuals : array (n_stars, 2 * N_COMPARED)
+        `coefficient_residuals`.
+    correlations : array (n_stars, 2, n_pairs), optional
+        Strict lower triangle of the correlation matrix of BP and of RP, row by row. None: uncorrelated.
+
+    Returns
+    -------
+    array (n_stars,)
+    """
+    if correlations is None:
+        return np.sqrt(np.mean(np.square(residuals), axis=1))
+    total = np.zeros(len(residuals))
+    rows, columns = np.tril_indices(N_COMPARED, -1)  # the leading block is the head of the triangle
+    for band in range(2):
+        matrix = np.tile(np.eye(N_COMPARED), (len(residuals), 1, 1))
+        pairs = np.asarray(correlations)[:, band, : len(rows)]
+        matrix[:, rows, columns] = matrix[:, columns, rows] = pairs
+        part = residuals[:, band * N_COMPARED : (band + 1) * N_COMPARED]
+        total += np.sum(part * np.linalg.solve(matrix, part[..., None])[..., 0], axis=1)
+    return np.sqrt(total / residuals.shape[1])
+
+
+def flux_residuals(difference, errors, correlations=None):
+    """Residuals of the flux, R(lambda) = (model - observed) / sigma(lambda) (Eq. 8).
+
+    The flux is linear in the coefficients, so the difference is converted once. Errors add in quadrature,
+    with the covariances where correlations are known.
+
+    Parameters
+    ----------
+    difference, errors : array (n_stars, n_coefficients)
+        Model minus observed, and errors; both [e-/s] or both divided by F_G.
+    correlations : array (n_stars, 2, n_pairs), optional
+        As in `coefficient_rmse`.
+
+    Returns
+    -------
+    array (n_stars, 61)
+        At `WAVELENGTHS`; NaN where there is no prediction.
+    """
+    sigma = flux_errors(errors, correlations, wavelengths=WAVELENGTHS)
+    return coefficients_to_flux(difference, WAVELENGTHS) / sigma
+
+
+def flux_rmse(residuals):
+    """Error of each star over all wavelengths, RMSE(lambda) (Eq. 9).
+
+    Parameters
+    ----------
+    residuals : array (n_stars, 61)
+        `flux_residuals`.
+
+    Returns
+    -------
+    array (n_stars,)
+    """
+    return np.sqrt(np.mean(np.square(residuals), axis=1))
+
+
+def statistics(residuals):
+    """Bias, width and RMSE of each column of residuals over the stars that have a prediction.
+
+    Parameters
+    ----------
+    residuals : array (n_stars, n)
+
+    Returns
+    -------
+    dict of list
+        ``bias``: median; ``width``: half the distance between the 16th and 84th percentile; ``rmse``.
+
+    Raises
+    ------
+    InputError
+        If no star has a prediction.
+    """
+    known = residuals[np.isfinite(residuals).all(axis=1)]
+    if not len(known):
+        raise InputError("no test star has a prediction: take more stars (library.limit).")
+    low, median, high = np.percentile(known, (16, 50, 84), axis=0)
+    return {
+        "bias": median.tolist(),
+        "width": ((high - low) / 2).tolist(),
+        "rmse": np.sqrt(np.mean(np.square(known), axis=0)).tolist(),
+    }
+
+
+def compare(residuals):
+    """Statistics of every model, and the RMSE of each baseline in units of the sVAE's.
+
+    A ratio is taken over the stars for which the baseline has a prediction, so both sides of it see the
+    same stars.
+
+    Parameters
+    ----------
+    residuals : dict of array (n_stars, n)
+        By model; ``svae`` is what the others are compared with.
+
+    Returns
+    -------
+    dict of dict
+        By model: the content of `statistics`, ``n`` (stars) and, for a baseline, ``rmse_ratio``.
+    """
+    summary = {}
+    for model, values in residuals.items():
+        known = np.isfinite(values).all(axis=1)
+        summary[model] = statistics(values) | {"n": int(known.sum())}
+        if model != "svae":
+            reference = statistics(residuals["svae"][known])["rmse"]
+            summary[model]["rmse_ratio"] = (np.array(summary[model]["rmse"]) / reference).tolist()
+    return summary
