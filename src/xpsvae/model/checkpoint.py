@@ -1,0 +1,130 @@
+"""The state of a training run, and its copies on disk from which a killed run goes on bit for bit.
+
+A checkpoint is an ``.npz`` (no pickle, a checksum per array) in a folder named by a fingerprint of data and
+recipe, so that no run ever meets the checkpoint of another.
+"""
+
+import contextlib
+import hashlib
+import json
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from xpsvae.errors import InputError
+from xpsvae.products import write_arrays
+
+__all__ = ["Checkpoints", "State", "fingerprint"]
+
+KEPT = 2  # the newest, and the one before in case it is damaged
+DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, RuntimeError)
+
+
+class State:
+    """All that a training step changes: tensors by name, and the random generator.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        Changed in place by training; `restore` writes into them.
+    generator : torch.Generator
+    """
+
+    def __init__(self, tensors, generator):
+        self.tensors, self.generator = tensors, generator
+
+    def snapshot(self):
+        """Copy the state; a dict of tensors on the CPU."""
+        copy = {name: tensor.detach().clone().cpu() for name, tensor in self.tensors.items()}
+        return copy | {"generator": self.generator.get_state()}
+
+    def restore(self, snapshot):
+        """Return to a state that `snapshot` gave."""
+        with torch.no_grad():
+            for name, tensor in self.tensors.items():
+                tensor.copy_(snapshot[name])
+        self.generator.set_state(snapshot["generator"])
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Of all runs' checkpoints; None keeps none.
+    run : str
+        Fingerprint of the run.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+
+    def __init__(self, folder, run):
+        self.folder = None if folder is None else Path(folder) / run
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                probe = self.folder / ".probe"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise InputError(
+                    f"the checkpoint folder {self.folder} cannot be written to ({error.strerror}): "
+                    "name another or mend its permissions."
+                ) from error
+
+    def save(self, state, history):
+        """Write a checkpoint after ``len(history)`` epochs; keep it and the one before."""
+        if self.folder is None:
+            return
+        arrays = {name: tensor.numpy() for name, tensor in state.snapshot().items()}
+        write_arrays(self._path(len(history)), history=np.array(json.dumps(history)), **arrays)
+        for path in self._newest_first()[KEPT:]:
+            path.unlink()
+
+    def resume(self, state):
+        """Bring ``state`` to the newest checkpoint that can be read; return its history, or an empty one."""
+        for path in self._newest_first():
+            try:
+                with np.load(path, allow_pickle=False) as arrays:
+                    history = json.loads(str(arrays["history"]))
+                    snapshot = {
+                        name: torch.from_numpy(arrays[name]) for name in (*state.tensors, "generator")
+                    }
+                state.restore(snapshot)
+            except DAMAGE as error:
+                print(f"Checkpoint {path} is damaged ({error}): taking the one before it.", file=sys.stderr)
+                continue
+            print(f"Going on from {path}.", file=sys.stderr)
+            return history
+        return []
+
+    def discard(self):
+        """Delete the run's checkpoints, once its products are written."""
+        if self.folder is not None:
+            for path in self._newest_first():
+                path.unlink()
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+
+    def _path(self, epoch):
+        return self.folder / f"epoch-{epoch:06d}.npz"
+
+    def _newest_first(self):
+        return sorted(self.folder.glob("epoch-*.npz"), reverse=True) if self.folder else []
+
+
+def fingerprint(choices, *arrays):
+    """Sixteen hexadecimal digits that change with a JSON-able object or with any byte of the arrays."""
+    digest = hashlib.sha256(json.dumps(choices, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,258 @@
+"""Train the sVAE: data in, step, history, checkpoint.
+
+The same data, recipe and machine give the same bytes on a CPU, whether or not the run was killed on its way.
+Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs only torch and numpy.
+"""
+
+import argparse
+import math
+import sys
+from dataclasses import asdict, dataclass, fields
+
+import torch
+
+from xpsvae.errors import InputError
+from xpsvae.model import loss, storage
+from xpsvae.model.checkpoint import Checkpoints, State, fingerprint
+from xpsvae.model.progress import Progress
+from xpsvae.model.standardise import checked
+from xpsvae.model.step import Flat, gradient_of
+from xpsvae.model.svae import ScatterVAE
+from xpsvae.products import read_array, write_text
+
+__all__ = ["Fitted", "Recipe", "fit", "history_csv", "learning_rate"]
+
+TERMS = ("loss", "reconstruction", "kl")
+COLUMNS = ("epoch", "step", "lr", *TERMS, *(f"val_{term}" for term in TERMS))
+EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2
+CHUNK = 8192  # validation stars at a time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a training run."""
+
+    epochs: int = 250  # passes over the training stars
+    batch_size: int = 1024  # stars a step; the last partial batch of an epoch is dropped
+    schedule: str = "one-cycle"  # a rate per step; or "cosine": warm restarts, a rate per epoch
+    learning_rate: float = 3e-3  # the largest
+    warm_up: float = 0.3  # one-cycle: fraction of the steps on the way up
+    restart_every: int = 500  # cosine: epochs from one restart to the next
+    final_learning_rate: float = 1e-10  # cosine: where the rate is about to arrive at a restart
+    weight_decay: float = 0.01
+    n_latents: int = 6
+    seed: int = 0  # of the initial weights, the order of the stars and the noise
+    validate_every: int = 1  # epochs between two validations; the last epoch always has one
+    checkpoint_every: int = 10  # epochs between two checkpoints
+
+    def __post_init__(self):
+        if self.schedule not in ("one-cycle", "cosine"):
+            raise InputError(f"training: schedule is {self.schedule!r}: write one-cycle or cosine.")
+        for name in ("epochs", "restart_every", "n_latents", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training: {name} is {getattr(self, name)}: it has to be at least 1.")
+        if self.batch_size < 2:
+            raise InputError(f"training: batch_size is {self.batch_size}: it has to be at least 2.")
+        if not self.learning_rate > 0 or not 0 < self.warm_up < 1:
+            raise InputError("training: learning_rate has to be positive and warm_up between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` returns: the trained model, its history (one dict an epoch), its recipe and checkpoints."""
+
+    model: ScatterVAE
+    history: list
+    recipe: Recipe
+    checkpoints: Checkpoints
+
+
+def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training):
+    """Train a `ScatterVAE` on standardised spectra (section 2).
+
+    Parameters
+    ----------
+    x, x_err : array (n_stars, n_inputs)
+        Standardised coefficients and their errors.
+    validation : pair of arrays, optional
+        ``x`` and ``x_err`` of stars that are only looked at.
+    checkpoints : path-like, optional
+        Folder for checkpoints. A run of the same data and recipe that finds one there goes on from it.
+    device : str, optional
+        By default CUDA where there is one, else the CPU; which, is said on standard error.
+    **training
+        Fields of `Recipe`.
+
+    Returns
+    -------
+    Fitted
+        With the model in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the data or the recipe cannot be trained on, or the loss explodes: then the sentence names step,
+        learning rate and star, and the last checkpoint is kept.
+    """
+    recipe = Recipe(**training)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    x, x_err = checked(x, x_err, "training", at_least=recipe.batch_size)
+    validation = checked(*validation, "validation", width=x.shape[1]) if validation else ()
+    checkpoints = Checkpoints(checkpoints, fingerprint(asdict(recipe), x, x_err, *validation))
+
+    data, errors, *held_out = (torch.from_numpy(array).to(device) for array in (x, x_err, *validation))
+    variance = errors**2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = ScatterVAE(x.shape[1], recipe.n_latents).to(device)
+    flat = Flat(model)
+    gradient = gradient_of(flat)
+    optimiser = torch.optim.AdamW([flat.parameters], weight_decay=recipe.weight_decay, fused=True)
+    moments = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
+    optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
+    generator = torch.Generator(device).manual_seed(recipe.seed)
+    state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
+
+    history = checkpoints.resume(state)
+    steps = len(data) // recipe.batch_size  # an epoch
+    where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
+    print(f"Training on the {where}: {len(data)} stars, {steps} steps an epoch.", file=sys.stderr)
+    progress = Progress(recipe.epochs, len(history))
+    for epoch in range(len(history), recipe.epochs):
+        before = state.snapshot()
+        losses = torch.empty(steps, 2, device=device)
+        model.train()
+        for number, (rate, rows, noise) in enumerate(_batches(recipe, epoch, len(data), generator)):
+            optimiser.param_groups[0]["lr"] = rate
+            losses[number, 0], losses[number, 1] = gradient(data[rows], variance[rows], noise)
+            optimiser.step()
+        exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
+        if len(exploded):
+            state.restore(before)
+            _explain(recipe, epoch, int(exploded[0]), data, variance, flat, gradient, optimiser, generator)
+        row = {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": rate, **_means(losses)}
+        last = epoch + 1 == recipe.epochs
+        if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
+            row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
+        history.append(row)
+        if last or (epoch + 1) % recipe.checkpoint_every == 0:
+            checkpoints.save(state, history)
+        progress(row)
+    return Fitted(model.eval().cpu(), history, recipe, checkpoints)
+
+
+def learning_rate(recipe, step, steps_per_epoch):
+    """Learning rate of a step, counted from zero.
+
+    ``cosine`` is torch's CosineAnnealingWarmRestarts stepped per epoch, as the authors train; ``one-cycle``
+    is its OneCycleLR stepped per step, without the cycle of the momentum.
+    """
+    top = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        phase = step // steps_per_epoch % recipe.restart_every / recipe.restart_every
+        return _cosine(top, recipe.final_learning_rate, phase)
+    first, last, total = top / 25, top / 25e4, recipe.epochs * steps_per_epoch
+    peak = recipe.warm_up * total - 1
+    if step <= peak:
+        return _cosine(first, top, step / peak)
+    return _cosine(top, last, (step - peak) / (total - 1 - peak))
+
+
+def history_csv(history):
+    """Return the history as CSV text; a validation that was not made is empty."""
+    lines = [",".join(COLUMNS)]
+    lines += [",".join(_number(row.get(column)) for column in COLUMNS) for row in history]
+    return "\n".join(lines) + "\n"
+
+
+def _cosine(start, end, phase):
+    return end + (start - end) * (1 + math.cos(math.pi * phase)) / 2
+
+
+def _number(value):
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.8g}"
+
+
+def _batches(recipe, epoch, n_stars, generator):
+    """Yield learning rate, rows and noise of each step of an epoch."""
+    steps, device = n_stars // recipe.batch_size, generator.device
+    order = torch.randperm(n_stars, generator=generator, device=device)[: steps * recipe.batch_size]
+    noise = torch.randn(steps, recipe.batch_size, recipe.n_latents, generator=generator, device=device)
+    for number, rows in enumerate(order.view(steps, -1)):
+        yield learning_rate(recipe, epoch * steps + number, steps), rows, noise[number]
+
+
+def _means(losses):
+    reconstruction, kl = losses.double().mean(0).tolist()
+    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+
+
+@torch.inference_mode()
+def _validate(model, x, x_err, seed):
+    """Mean loss of held-out stars, with the same noise each time."""
+    model.eval()
+    generator = torch.Generator(x.device).manual_seed(seed)
+    noise = torch.randn(len(x), model.n_latents, generator=generator, device=x.device)
+    terms = []
+    for chunk, errors, numbers in zip(x.split(CHUNK), x_err.split(CHUNK), noise.split(CHUNK), strict=True):
+        mean, log_var, x_hat, scatter = model(chunk, numbers)
+        kl = loss.kl_divergence(mean, log_var).sum(1)
+        terms.append(torch.stack((loss.reconstruction(chunk, errors**2, x_hat, scatter), kl), 1))
+    return _means(torch.cat(terms))
+
+
+def _explain(recipe, epoch, failed, data, variance, flat, gradient, optimiser, generator):
+    """Walk an epoch again to the step that failed and raise with the star that weighs most in it."""
+    for number, (rate, rows, noise) in enumerate(_batches(recipe, epoch, len(data), generator)):
+        optimiser.param_groups[0]["lr"] = rate
+        if number == failed:
+            break
+        gradient(data[rows], variance[rows], noise)
+        optimiser.step()
+    with torch.no_grad():
+        mean, log_var, x_hat, scatter = flat.model(data[rows], noise)
+        stars = loss.reconstruction(data[rows], variance[rows], x_hat, scatter)
+        stars += loss.kl_divergence(mean, log_var).sum(1)
+    worst = torch.where(stars.isfinite(), stars, torch.inf).argmax()
+    step = epoch * (len(data) // recipe.batch_size) + failed + 1
+    raise InputError(
+        f"the loss exploded in step {step} (epoch {epoch + 1}) at learning rate {rate:.3g}, most of all by "
+        f"training star {int(rows[worst])} (loss {float(stars[worst]):.3g}): look at its coefficients and "
+        "errors, or lower learning_rate; the last good checkpoint is kept."
+    )
+
+
+def main(arguments=None):
+    """Train from ``.npy`` files; see ``--help``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m xpsvae.model.train",
+        description="Train the scatter VAE on standardised spectra; standard error says how far it is.",
+    )
+    parser.add_argument("x", help=".npy of standardised coefficients (n_stars, n_inputs)")
+    parser.add_argument("x_err", help=".npy of their errors")
+    parser.add_argument("folder", help="where svae.safetensors, config.json and history.csv go")
+    parser.add_argument("--validation", nargs=2, metavar=("X", "X_ERR"), help=".npy files of held-out stars")
+    parser.add_argument("--checkpoints", help="folder from which a killed run goes on")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
+    for field in fields(Recipe):
+        option = "--" + field.name.replace("_", "-")
+        parser.add_argument(option, type=field.type, default=field.default, help=f"default: {field.default}")
+    given = vars(parser.parse_args(arguments))
+    folder, names = given.pop("folder"), given.pop("validation")
+    try:
+        x, x_err = read_array(given.pop("x")), read_array(given.pop("x_err"))
+        fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
+        save(folder, fitted)
+    except InputError as error:
+        raise SystemExit(f"Error: {error}") from None
+
+
+def save(folder, fitted, normalisation=None):
+    """Write the products of a run: the model's files and ``history.csv``; then drop its checkpoints."""
+    storage.save(folder, fitted.model, normalisation, asdict(fitted.recipe))
+    write_text(f"{folder}/history.csv", history_csv(fitted.history))
+    fitted.checkpoints.discard()
+
+
+if __name__ == "__main__":
+    main()
