@@ -1,0 +1,428 @@
+r"""The numbers and sentences of the paper: products in, LaTeX macros out.
+
+Each function takes the content of a few products and returns macros by name; what a product does not know
+reads "not available". Words that depend on a number (better, worse) are chosen here, so that the text stays
+true when the numbers change.
+"""
+
+import re
+
+from xpsvae.latex import count, decimal, interval, listing, prose, signed, significant
+
+__all__ = [
+    "alpha_macros",
+    "catalog_macros",
+    "comparison_macros",
+    "cutflow_table",
+    "latent_macros",
+    "model_macros",
+    "n_parameters",
+    "paper_macros",
+    "switches",
+    "track_macros",
+]
+
+LABEL_SYMBOLS = {
+    "logg": r"$\log g$",
+    "teff": r"$T_\mathrm{eff}$",
+    "m_h": r"$[\mathrm{M}/\mathrm{H}]$",
+    "alpha_m": r"$[\alpha/\mathrm{M}]$",
+}
+
+
+def paper_macros():
+    """Return what the original paper reports, in its text and training log, to stand beside our numbers."""
+    return {
+        "PaperXpSources": "220",
+        "PaperFull": count(502_311),
+        "PaperTrain": count(452_079),
+        "PaperEpochs": count(5000),
+        "PaperLearningRate": significant(1e-4, 1),
+        "PaperLoss": decimal(-94.867),
+        "PaperLossReconstruction": decimal(-106.157),
+        "PaperLossKl": decimal(11.291),
+        "PaperAccLabel": decimal(0.70),
+        "PaperAccLabelExtinction": decimal(0.70),
+        "PaperAccLatent": decimal(0.84),
+        "PaperMajority": decimal(0.722, 3),
+    }
+
+
+def switches(crossmatch, config, latent_summary):
+    r"""Facts that the text branches on, as ``\IfName{...}{...}``.
+
+    Parameters
+    ----------
+    crossmatch : dict
+        ``crossmatch.json``; its ``null_columns`` are what the dataset lacks.
+    config : dict
+        ``model/config.json``.
+    latent_summary : dict
+        ``latents/summary.json``.
+    """
+    null = set(crossmatch["null_columns"])
+    return {
+        "HasFlags": not {"starflag", "aspcapflag"} & null,
+        "HasActions": not {"j_r", "l_z", "j_z"} & null,
+        "OneCycle": config["training"]["schedule"] == "one-cycle",
+        "DeadLatents": bool(latent_summary["dead"]),
+    }
+
+
+def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
+    r"""Numbers of stars, of rows and of magnitudes.
+
+    Parameters
+    ----------
+    crossmatch, cutflow : dict
+        ``crossmatch.json``, ``cutflow.json``.
+    stars : pandas.DataFrame
+        ``phot_g_mean_mag``, ``logg`` and ``teff`` of the catalogue.
+    flux_weight : float
+        Relative flux error that the inversion assumes.
+    zero_point : float
+        Of the G band [mag].
+    """
+    counts, labels = cutflow["stars"], crossmatch["labels"]
+    g = stars["phot_g_mean_mag"]
+    return {
+        **{f"N{name.capitalize()}": count(number) for name, number in counts.items()},
+        "NRows": count(labels["rows"]),
+        "NDuplicateRows": count(labels["duplicates_dropped"]),
+        "NUnmatched": count(labels["unmatched"]),
+        "TestFraction": decimal(cutflow["split"]["test_fraction"], 1),
+        "GMin": decimal(g.min(), 1),
+        "GMax": decimal(g.max(), 1),
+        "GMedian": decimal(g.median(), 1),
+        "NHot": count((stars["teff"] > 8000).sum()),
+        "LoggSpread": decimal(_spread(stars["logg"]), 1),
+        "FluxWeight": significant(flux_weight, 1),
+        "ZeroPoint": decimal(zero_point, 4),
+    }
+
+
+def _spread(logg):
+    """Most over least populated of the half-dex bins of log g between 0.5 and 3.5."""
+    numbers = [((logg >= 0.5 * k) & (logg < 0.5 * k + 0.5)).sum() for k in range(1, 7)]
+    return max(numbers) / min(numbers) if min(numbers) else None
+
+
+_CUT_SYMBOLS = {
+    "teff_snr": r"$T_\mathrm{eff}/\sigma(T_\mathrm{eff})$",
+    "logg_err": r"$\sigma(\log g)$ [dex]",
+    "m_h_err": r"$\sigma([\mathrm{M}/\mathrm{H}])$ [dex]",
+    "bp_rp": r"$G_\mathrm{BP}-G_\mathrm{RP}$",
+    "g": r"$G$",
+    "starflag": r"STARFLAG",
+    "aspcapflag": r"ASPCAPFLAG",
+    "labels": r"four labels known",
+}
+_ROMAN = "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"
+
+
+def cutflow_table(cutflow):
+    """LaTeX table of the cuts of both subsets, beside the counts of the original paper.
+
+    Parameters
+    ----------
+    cutflow : dict
+        ``cutflow.json``.
+
+    Returns
+    -------
+    str
+        A ``deluxetable*``; a cut that the dataset has no column for reads "not available".
+    """
+    stars, published = cutflow["stars"], cutflow["paper_stars"]
+    good, pristine = cutflow["cuts"]["good"], cutflow["cuts"]["pristine"]
+    rows = [
+        ["all stars", "", "", count(stars["full"]), count(published["full"])]
+        + ["", "", count(stars["full"]), count(published["full"])]
+    ]
+    for number, steps in zip(_ROMAN, zip(good, pristine, strict=True), strict=False):
+        cells = [f"({number}) {_CUT_SYMBOLS[steps[0]['cut']]}"]
+        for step in steps:
+            paper = step["paper_removed_alone"]
+            cells += [
+                _limit(step["asks"]),
+                count(step["removed_alone"]) if step["available"] else "not available",
+                count(step["remaining"]) if step["available"] else r"\nodata",
+                r"\nodata" if paper is None else f"removes {count(paper)}",
+            ]
+        rows.append(cells)
+    rows.append(
+        ["remaining", "", "", count(stars["good"]), count(published["good"])]
+        + ["", "", count(stars["pristine"]), count(published["pristine"])]
+    )
+    body = " \\\\\n".join(" & ".join(row) for row in rows)
+    return rf"""\begin{{deluxetable*}}{{lcrrrcrrr}}
+\tablecaption{{Cut-flow of the good and the pristine subset\label{{tab:cutflow}}}}
+\tabletypesize{{\footnotesize}}
+\tablehead{{& \multicolumn{{4}}{{c}}{{Good}} & \multicolumn{{4}}{{c}}{{Pristine}} \\
+\colhead{{Cut}} & \colhead{{Limit}} & \colhead{{Removes}} & \colhead{{Remain}} & \colhead{{Published}} &
+\colhead{{Limit}} & \colhead{{Removes}} & \colhead{{Remain}} & \colhead{{Published}}}}
+\startdata
+{body}
+\enddata
+\tablecomments{{``Removes'' counts the stars that fail a cut taken alone, among them those without the value
+that is cut on; ``Remain'' those that pass it and all cuts above it. ``Published'' is the original paper's
+count, given there for few single cuts. Cut (viii) asks for the labels that the analysis needs ($T_\mathrm{{eff}}$,
+$\log g$, $[\mathrm{{M}}/\mathrm{{H}}]$, $[\alpha/\mathrm{{M}}]$); the original paper has no such cut.}}
+\end{{deluxetable*}}
+"""
+
+
+def _limit(asks):
+    """Turn what a cut asks for (``error of log g < 0.1 dex``) into its limit (``$<0.1$``)."""
+    bits = re.search(r"bits (.+) unset", asks)
+    if bits:
+        return f"bits {bits.group(1)}"
+    between = re.match(r"([\d.]+) < .+ < ([\d.]+)$", asks)
+    if between:
+        return f"{between.group(1)}--{between.group(2)}"
+    bound = re.search(r"([<>=]) ([\d.]+)", asks)
+    return f"${bound.group(1)}{bound.group(2)}$" if bound else ""
+
+
+def model_macros(config, history):
+    r"""Size of the sVAE, its recipe and where its loss ended.
+
+    Parameters
+    ----------
+    config : dict
+        ``model/config.json``: sizes under ``model``, the recipe under ``training``.
+    history : pandas.DataFrame
+        ``model/history.csv``; its last row is where training ended.
+    """
+    recipe, last = config["training"], history.iloc[-1]
+    return {
+        "NCoefficientsAll": count(config["model"]["n_inputs"]),
+        "NParameters": count(n_parameters(**config["model"])),
+        "NEpochs": count(recipe["epochs"]),
+        "BatchSize": count(recipe["batch_size"]),
+        "LearningRate": significant(recipe["learning_rate"], 1),
+        "WarmUp": count(round(100 * recipe["warm_up"])),
+        "RestartEvery": count(recipe["restart_every"]),
+        "WeightDecay": decimal(recipe["weight_decay"], 2),
+        "LossTrain": decimal(last["loss"], 1),
+        "LossTest": decimal(last["val_loss"], 1),
+        "LossTestReconstruction": decimal(last["val_reconstruction"], 1),
+        "LossTestKl": decimal(last["val_kl"], 1),
+    }
+
+
+def n_parameters(n_inputs, hidden, n_latents):
+    """Count the weights of the sVAE.
+
+    Linear layers have a bias. All hidden layers are batch-normalised (two weights a unit), but for the first of
+    the decoder and of the scatter estimator.
+
+    Parameters
+    ----------
+    n_inputs : int
+    hidden : sequence of int
+        Widths of the encoder's hidden layers; decoder and scatter estimator run backwards.
+    n_latents : int
+    """
+    narrowing = _linear(n_inputs, *hidden) + 2 * sum(hidden)
+    widening = _linear(n_latents, *reversed(hidden), n_inputs) + 2 * sum(hidden[:-1])
+    return narrowing + 2 * _linear(hidden[-1], n_latents) + 2 * widening
+
+
+def _linear(*widths):
+    return sum((narrow + 1) * wide for narrow, wide in zip(widths[:-1], widths[1:], strict=True))
+
+
+def latent_macros(summary, dimensions):
+    """Which latents are in use, and what the chosen ones follow.
+
+    Parameters
+    ----------
+    summary, dimensions : dict
+        ``latents/summary.json``, ``latents/dimensions.json``.
+    """
+    chosen = [
+        f"{_latent(dimensions[label])} for {symbol} ({_rank(dimensions, label)})"
+        for label, symbol in LABEL_SYMBOLS.items()
+    ]
+    edge = dimensions["boundary"]
+    return {
+        "NLatents": count(summary["n_latents"]),
+        "NLive": count(len(summary["live"])),
+        "LiveLatents": listing(_latent(dimension) for dimension in summary["live"]),
+        "DeadLatents": listing(_latent(dimension) for dimension in summary["dead"]),
+        "LiveThreshold": decimal(summary["live_threshold"], 2),
+        "WeakestKl": decimal(min(summary["kl"]), 2),
+        "KlList": listing(decimal(value, 2) for value in summary["kl"]),
+        "ChosenLatents": listing(chosen),
+        "BoundaryLatent": _latent(edge["dimension"]),
+        "BoundaryValue": decimal(edge["value"], 2),
+        "BoundarySide": edge["ms_side"],
+        "BoundaryAccuracy": decimal(100 * edge["accuracy"], 1),
+    }
+
+
+def _latent(dimension):
+    return f"$z_{{{dimension}}}$"
+
+
+def _rank(dimensions, label):
+    spearman = dimensions["association"][label][str(dimensions[label])]["spearman"]
+    return f"rank correlation {decimal(spearman, 2)}"
+
+
+def track_macros(kiel, metallicity):
+    """How well the bins of the tracks are filled.
+
+    Parameters
+    ----------
+    kiel, metallicity : pandas.DataFrame
+        ``tracks/kiel.parquet``, ``tracks/metallicity.parquet``.
+    """
+    macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique())}
+    for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
+        bins = kiel["n"][kiel["branch"] == branch]
+        windows = metallicity["n"][metallicity["branch"] == branch]
+        macros |= {
+            f"N{suffix}Bins": count(len(bins)),
+            f"N{suffix}Filled": count((bins > 0).sum()),
+            f"{suffix}BinMedian": count(bins[bins > 0].median()),
+            f"N{suffix}Windows": count(len(windows)),
+            f"N{suffix}Empty": count((windows == 0).sum()),
+        }
+    return macros
+
+
+_BASELINES = {"Pca": "pca", "Mlp": "label_mlp"}
+_MODEL_SUFFIXES = {"Svae": "svae", **_BASELINES}
+
+
+def comparison_macros(summary, baselines, per_star):
+    """How the sVAE compares with both baselines, in coefficients and in flux.
+
+    Parameters
+    ----------
+    summary, baselines : dict
+        ``comparison/summary.json``, ``comparison/baselines.json``.
+    per_star : pandas.DataFrame
+        ``comparison/per_star.parquet``; medians are over the stars for which every model has a prediction.
+    """
+    macros = {
+        "NCoefficients": count(len(summary["coefficients"]["svae"]["rmse"])),
+        "HalfCoefficients": count(len(summary["coefficients"]["svae"]["rmse"]) // 2),
+        "NWavelengths": count(len(summary["wavelengths"]["svae"]["rmse"])),
+        "NSamples": count(len(baselines["label_mlp"]["wavelength"])),
+        "PcaComponents": count(len(baselines["pca"]["explained_variance"])),
+        "PcaVariance": decimal(100 * sum(baselines["pca"]["explained_variance"]), 1),
+        "LabelMlpMissing": count(
+            baselines["label_mlp"]["n_missing_label"] + baselines["label_mlp"]["n_a_k_outside"]
+        ),
+        "LabelMlpPredicted": count(baselines["label_mlp"]["n_predicted"]),
+    }
+    for space, prefix in (("coefficients", "Coefficient"), ("wavelengths", "Flux")):
+        for suffix, model in _BASELINES.items():
+            ratio = sorted(summary[space][model]["rmse_ratio"])
+            macros |= {
+                f"{prefix}Ratio{suffix}": decimal(_median(ratio)),
+                f"{prefix}Ratio{suffix}Min": decimal(ratio[0]),
+                f"{prefix}Ratio{suffix}Max": decimal(ratio[-1]),
+                f"{prefix}Wins{suffix}": count(sum(value > 1 for value in ratio)),
+            }
+            if space == "coefficients":
+                macros[f"SvaeVersus{suffix}"] = _versus(_median(ratio))
+    known = per_star.dropna(subset=[f"rmse_coefficient_{model}" for model in _MODEL_SUFFIXES.values()])
+    for suffix, model in _MODEL_SUFFIXES.items():
+        macros[f"RmseCoefficient{suffix}"] = decimal(known[f"rmse_coefficient_{model}"].median(), 1)
+        macros[f"RmseFlux{suffix}"] = decimal(known[f"rmse_flux_{model}"].median(), 1)
+    return macros
+
+
+def _median(values):
+    values, middle = sorted(values), len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def _versus(ratio):
+    """Word for the sVAE against a baseline whose error is ``ratio`` times its own; par within 5 per cent."""
+    if abs(ratio - 1) <= 0.05:
+        return "on a par with"
+    return "better than" if ratio > 1 else "worse than"
+
+
+def alpha_macros(summary, report, variant="leak_free"):
+    """Scores of the classifiers, and whether latents add to labels.
+
+    Parameters
+    ----------
+    summary, report : dict
+        ``alpha/summary.json``, ``alpha/classifiers.json``.
+    variant : str
+        Whose scores the text quotes; those of labels in the published and the corrected order of columns,
+        on one and the same split, are quoted beside them.
+    """
+    scores = {(entry["classifier"], entry["variant"]): entry for entry in report["classifiers"]}
+    gains = {(entry["classifier"], entry["over"], entry["variant"]): entry for entry in report["gains"]}
+    sample = report["variants"][variant]
+    names = {
+        "Mh": "m_h",
+        "Label": "label",
+        "LabelExtinction": "label_extinction",
+        "Latent": "latent",
+        "LabelLatent": "label_latent",
+        "LabelPermuted": "label_permuted",
+    }
+    macros = {
+        "NGiants": count(summary["n_giants"]),
+        "NHighAlpha": count(summary["n_high_alpha"]),
+        "HighFraction": decimal(100 * summary["high_alpha_fraction"], 1),
+        "NEnceladus": count(summary["n_enceladus"]),
+        "EnceladusSelection": prose(summary["enceladus_selection"]),
+        "EnceladusKind": summary["enceladus_kind"],
+        "NClassifierTrain": count(sample["n_train"]),
+        "NClassifierTest": count(sample["n_test"]),
+        "AccMajority": decimal(sample["majority"], 3),
+    }
+    for suffix, classifier in names.items():
+        entry = scores[classifier, variant]
+        macros |= {
+            f"Acc{suffix}": decimal(entry["accuracy"], 3),
+            f"Auc{suffix}": decimal(entry["roc_auc"], 3),
+            f"Acc{suffix}Interval": interval(entry["intervals"]["accuracy"]),
+            f"Auc{suffix}Interval": interval(entry["intervals"]["roc_auc"]),
+        }
+    for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
+        macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
+        macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
+        macros[f"AccMajority{suffix}"] = decimal(report["variants"][other]["majority"], 3)
+    for suffix, over in (("", "label"), ("Permuted", "label_permuted")):
+        gain = gains["label_latent", over, variant]
+        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
+            macros[f"Gain{prefix}{suffix}"] = signed(gain[metric]["gain"])
+            macros[f"Gain{prefix}{suffix}Interval"] = interval(gain[metric]["interval"])
+    below = [
+        entry for entry in report["classifiers"] if entry["variant"] == "published" and entry["accuracy"]
+        < report["variants"]["published"]["majority"]
+    ]  # fmt: skip
+    macros["NBelowMajority"] = count(len(below))
+    macros["NPublishedClassifiers"] = count(sum(key[1] == "published" for key in scores))
+    macros["LatentVerdict"] = (
+        r"hold information on $[\alpha/\mathrm{M}]$"
+        if scores["latent", variant]["intervals"]["accuracy"][0] > sample["majority"]
+        else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
+    )
+    macros["LatentVersusLabel"] = _beyond(gains["latent", "label", variant]["roc_auc"]["interval"])
+    macros["GainVerdict"] = _gain(gains["label_latent", "label", variant]["accuracy"]["interval"])
+    return macros
+
+
+def _beyond(bounds):
+    """Word for a paired difference of scores with an interval."""
+    if bounds[0] > 0:
+        return "above"
+    return "below" if bounds[1] < 0 else "not told apart from"
+
+
+def _gain(bounds):
+    if bounds[0] > 0:
+        return "more than resampling the test stars explains"
+    return "a loss" if bounds[1] < 0 else "no more than resampling the test stars explains"
