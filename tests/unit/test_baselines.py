@@ -1,0 +1,208 @@
+"""Baselines against singular vectors by hand, closed-form spectra and exact linear algebra."""
+
+import numpy as np
+import pytest
+import torch
+
+from xpsvae.analysis import baselines
+from xpsvae.errors import InputError
+from xpsvae.model.label_mlp import fit_label_mlp
+from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_to_coefficients
+
+TRAINING = {
+    "hidden": (32, 32),
+    "epochs": 40,
+    "batch_size": 128,
+    "learning_rate": 5e-3,
+    "error_floor": 0.01,
+    "huber_width": 3.0,
+    "seed": 3,
+}
+
+
+def synthetic_stars(rng, n_stars=2000, n_wavelengths=40):
+    """Labels and a spectrum in closed form: smooth in the labels, extinction curve R = 1 / lambda^1.5 - 1."""
+    labels = np.column_stack(
+        [
+            rng.uniform(4000, 6500, n_stars),
+            rng.uniform(1, 5, n_stars),
+            rng.uniform(-1, 0.4, n_stars),
+            rng.exponential(0.15, n_stars),
+        ]
+    )
+    wavelength = np.linspace(0.4, 1.0, n_wavelengths)
+    curve = wavelength**-1.5 - 1
+    temperature = labels[:, :1] / 5000
+    ln_flux = -50 - 1.2 / wavelength / temperature + 0.1 * labels[:, 2:3] * np.cos(8 * wavelength)
+    ln_flux = ln_flux + 0.02 * labels[:, 1:2] * wavelength - labels[:, 3:] * curve
+    return labels, np.exp(ln_flux), curve
+
+
+def test_pca_is_the_truncated_svd():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 20))
+    train = np.arange(300) < 250
+    found, explained = baselines.predict_pca(x, train, ~train, 6)
+    mean = x[train].mean(axis=0)
+    _, singular, right = np.linalg.svd(x[train] - mean, full_matrices=False)
+    expected = mean + (x[~train] - mean) @ right[:6].T @ right[:6]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(explained, (singular**2 / (singular**2).sum())[:6], rtol=1e-9)
+
+
+def test_pca_needs_more_stars_than_components():
+    train = np.arange(10) < 6
+    with pytest.raises(InputError, match="baselines.components is 6 but there are 6 training stars"):
+        baselines.predict_pca(np.ones((10, 20)), train, ~train, 6)
+
+
+def test_label_mlp_learns_a_closed_form_spectrum_and_its_extinction_curve():
+    rng = np.random.default_rng(1)
+    labels, flux, curve = synthetic_stars(rng)
+    error = 0.005 * flux
+    model, losses = fit_label_mlp(labels, flux + error * rng.normal(size=flux.shape), error, **TRAINING)
+    fresh, truth, _ = synthetic_stars(np.random.default_rng(2), 500)
+    assert np.median(np.abs(model.predict(fresh) / truth - 1)) < 0.005
+    np.testing.assert_allclose(model.extinction_curve.detach().numpy(), curve, atol=0.02)
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_label_mlp_is_the_stated_form():
+    """The logarithm of the flux falls with A_K by the extinction curve, the same for every star."""
+    labels, flux, _ = synthetic_stars(np.random.default_rng(1), 300)
+    model, _ = fit_label_mlp(labels, flux, 0.01 * flux, **TRAINING | {"epochs": 2})
+    reddened = labels + [0, 0, 0, 0.5]
+    step = np.log(model.predict(reddened) / model.predict(labels))
+    expected = np.tile(-0.5 * model.extinction_curve.detach().numpy(), (300, 1))
+    np.testing.assert_allclose(step, expected, atol=1e-4)
+
+
+def test_label_mlp_survives_outliers_and_negative_flux():
+    rng = np.random.default_rng(1)
+    labels, flux, curve = synthetic_stars(rng)
+    noisy = flux * (1 + 0.005 * rng.normal(size=flux.shape))
+    noisy[:40] = 5 * noisy[:40]
+    noisy[:, 0] -= 1.5 * flux[:, 0].mean() * rng.random(len(flux)) * (rng.random(len(flux)) < 0.2)
+    model, losses = fit_label_mlp(labels, noisy, 0.005 * flux, **TRAINING)
+    assert np.isfinite(losses).all()
+    np.testing.assert_allclose(model.extinction_curve.detach().numpy()[1:], curve[1:], atol=0.05)
+
+
+def test_label_mlp_training_is_repeatable_and_leaves_the_global_generator_alone():
+    labels, flux, _ = synthetic_stars(np.random.default_rng(1), 300)
+    few = TRAINING | {"epochs": 2}
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    first, losses = fit_label_mlp(labels, flux, 0.01 * flux, **few)
+    assert torch.rand(1) == expected
+    second, again = fit_label_mlp(labels, flux, 0.01 * flux, **few)
+    assert losses == again
+    assert (first.predict(labels) == second.predict(labels)).all()
+    other, _ = fit_label_mlp(labels, flux, 0.01 * flux, **few | {"seed": 4})
+    assert (first.predict(labels) != other.predict(labels)).any()
+
+
+def smooth_population(rng, n_stars):
+    """Coefficients of stars that scatter in five directions, and their mean and covariance."""
+    width = dr3_basis().n_coefficients
+    mean = np.exp(-np.arange(width) % 55 / 5.0)
+    coefficients = mean + rng.normal(size=(n_stars, 5)) @ rng.normal(size=(5, width)) * 0.02 * mean
+    return coefficients, coefficients.mean(axis=0), np.cov(coefficients, rowvar=False)
+
+
+def test_coefficients_from_smooth_flux_return_members_of_the_population():
+    coefficients, mean, covariance = smooth_population(np.random.default_rng(5), 200)
+    flux = coefficients_to_flux(coefficients)
+    found = baselines.coefficients_from_smooth_flux(flux, mean, covariance, 1e-6 * np.median(flux))
+    np.testing.assert_allclose(found, coefficients, atol=1e-6)
+
+
+def test_coefficients_from_smooth_flux_minimise_the_posterior():
+    """The closed form against a solution of the normal equations in a whitened basis of the prior."""
+    rng = np.random.default_rng(6)
+    coefficients, mean, covariance = smooth_population(rng, 200)
+    flux = coefficients_to_flux(coefficients[:3])
+    flux = flux * (1 + 0.01 * rng.normal(size=flux.shape))
+    error = 0.01 * np.median(flux)
+    found = baselines.coefficients_from_smooth_flux(flux, mean, covariance, error)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors[:, -5:] * np.sqrt(values[-5:])  # the population has five directions
+    design = dr3_basis().design @ root / error
+    for spectrum, answer in zip(flux, found, strict=True):
+        target = (spectrum - dr3_basis().design @ mean) / error
+        rows = np.vstack([design, np.eye(5)])
+        steps, *_ = np.linalg.lstsq(rows, np.concatenate([target, np.zeros(5)]), rcond=None)
+        np.testing.assert_allclose(answer, mean + root @ steps, atol=1e-8)
+
+
+@pytest.fixture
+def population():
+    """Give what `predict_label_mlp` takes: stars whose coefficients follow their labels, some without one."""
+    rng = np.random.default_rng(7)
+    wavelength = dr3_basis().wavelengths / 1000
+    continuum = np.exp(-1.2 / wavelength) / wavelength**3
+    waves = 0.05 * np.cos(np.outer((4, 7, 9), wavelength))
+    shapes = continuum * np.vstack([np.ones_like(wavelength), waves])
+    mean, *directions = flux_to_coefficients(shapes, flux_weight=1e-2)[0]
+    labels = np.column_stack(
+        [rng.uniform(4000, 6500, 600), rng.uniform(1, 5, 600), rng.uniform(-1, 0.4, 600), np.full(600, 0.1)]
+    )
+    steps = (labels[:, :3] - labels[:, :3].mean(axis=0)) / labels[:, :3].std(axis=0)
+    relative = mean + steps @ np.array(directions)
+    labels[[0, 590], 2] = np.nan
+    labels[591, 3] = np.nan
+    labels[592, 3] = -85.8
+    g_flux = rng.uniform(1e3, 1e5, 600)
+    train = np.arange(600) < 500
+    return {
+        "labels": labels,
+        "coefficients": relative * g_flux[:, None],
+        "errors": np.full_like(relative, 1e-3 * mean[0]) * g_flux[:, None],
+        "g_flux": g_flux,
+        "mu": relative[train].mean(axis=0),
+        "sigma": relative[train].std(axis=0),
+        "train": train,
+        "test": ~train,
+        "a_k_range": (-0.2, 1.0),
+        "flux_error": 0.01,
+        **TRAINING,
+    }
+
+
+def test_predictions_follow_the_labels_whatever_the_brightness(population):
+    found, summary = baselines.predict_label_mlp(**population)
+    relative = population["coefficients"] / population["g_flux"][:, None]
+    truth = ((relative - population["mu"]) / population["sigma"])[population["test"]]
+    known = np.isfinite(found).all(axis=1)
+    assert np.sqrt(np.mean((found - truth)[known] ** 2)) < 0.2  # of a population of unit scatter
+    assert len(summary["extinction_curve"]) == len(summary["wavelength"])
+
+
+def test_stars_without_labels_are_nan_and_counted(population):
+    found, summary = baselines.predict_label_mlp(**population)
+    assert np.flatnonzero(np.isnan(found).all(axis=1)).tolist() == [90, 91, 92]
+    assert np.isnan(found).sum() == 3 * found.shape[1]
+    assert summary["n_train"] == 499
+    assert summary["n_predicted"] == 97
+    assert summary["n_missing_label"] == 2
+    assert summary["n_a_k_outside"] == 1
+
+
+def test_too_few_labels_are_refused(population):
+    population["labels"][:450] = np.nan
+    with pytest.raises(InputError, match="only 50 training stars have finite teff, logg, fe_h, a_k"):
+        baselines.predict_label_mlp(**population)
+
+
+def test_flux_errors_enter_the_training():
+    """A wavelength without information is left at the typical flux by a model that heeds the errors."""
+    labels, flux, curve = synthetic_stars(np.random.default_rng(1), 1000)
+    error = 0.005 * flux
+    error[:, 20] = 1e6 * flux[:, 20]
+    garbage = flux.copy()
+    garbage[:, 20] *= np.exp(3 * labels[:, 3])
+    model, _ = fit_label_mlp(labels, garbage, error, **TRAINING)
+    recovered = model.extinction_curve.detach().numpy()
+    assert abs(recovered[20] - (curve[20] - 3)) > 1
+    np.testing.assert_allclose(np.delete(recovered, 20), np.delete(curve, 20), atol=0.05)
