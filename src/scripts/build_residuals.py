@@ -6,34 +6,31 @@ with job(snakemake):
     import numpy as np
 
     from xpsvae.analysis import residuals
+    from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_table, write_arrays, write_json, write_table
 
-    files, labels = snakemake.input, ["teff", "logg", "m_h"]
-    test = read_table(files.subsets, ["test"])["test"].to_numpy(bool)
-    stars = read_table(files.stars, ["source_id", *labels, "phot_g_mean_flux"])[test]
-    g_flux = stars["phot_g_mean_flux"].to_numpy(float)
-    sigma, mu = (read_array(files.normalisation)[name] for name in ("sigma", "mu"))
-    errors = read_array(files.errors)[test] / g_flux[:, None]
-    observed = residuals.standardise(read_array(files.coefficients)[test], g_flux, mu, sigma)
+    given, products, labels = snakemake.input, snakemake.output, ["teff", "logg", "m_h"]
+    test = read_table(given.subsets, ["test"])["test"].to_numpy(bool)
+    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux"])[test]
+    mu, sigma = (read_array(given.normalisation)[name] for name in ("mu", "sigma"))
+    coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
+    x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
     predictions = {
-        "svae": read_array(files.reconstruction)[test],
-        "pca": read_array(files.pca),
-        "label_mlp": read_array(files.label_mlp),
+        "svae": read_array(given.reconstruction)[test],
+        "pca": read_array(given.pca),
+        "label_mlp": read_array(given.label_mlp),
     }
 
-    # In units of c / F_G: standardised values times the normalisation.
-    difference = {model: (x - observed) * sigma for model, x in predictions.items()}
-    coefficient = {model: residuals.coefficient_residuals(d, errors) for model, d in difference.items()}
-    flux = {model: residuals.flux_residuals(d, errors) for model, d in difference.items()}
-    per_star = stars[["source_id", *labels]].copy()
-    for model in predictions:
+    coefficient, flux, per_star = {}, {}, stars[["source_id", *labels]].copy()
+    for model, x_hat in predictions.items():
+        coefficient[model] = residuals.coefficient_residuals(x_hat - x, x_err)
+        flux[model] = residuals.flux_residuals((x_hat - x) * sigma, x_err * sigma)
         per_star[f"rmse_coefficient_{model}"] = residuals.coefficient_rmse(coefficient[model])
         per_star[f"rmse_flux_{model}"] = residuals.flux_rmse(flux[model])
-
-    outputs = snakemake.output
-    write_arrays(outputs.coefficient_residuals, **{m: r.astype(np.float32) for m, r in coefficient.items()})
-    flux_products = {m: r.astype(np.float32) for m, r in flux.items()}
-    write_arrays(outputs.flux_residuals, wavelength=residuals.WAVELENGTHS, **flux_products)
-    write_table(outputs.per_star, per_star, units={"teff": "K", "logg": "dex", "m_h": "dex"})
     summary = {"coefficients": residuals.compare(coefficient), "wavelengths": residuals.compare(flux)}
-    write_json(outputs.summary, summary)
+
+    write_arrays(products.coefficient_residuals, **coefficient)
+    flux = {model: values.astype(np.float32) for model, values in flux.items()}
+    write_arrays(products.flux_residuals, wavelength=residuals.WAVELENGTHS, **flux)
+    write_table(products.per_star, per_star, units={"teff": "K", "logg": "dex", "m_h": "dex"})
+    write_json(products.summary, summary)

@@ -6,23 +6,20 @@ with job(snakemake):
     import numpy as np
 
     from xpsvae.analysis.baselines import MLP_LABELS, predict_label_mlp, predict_pca
-    from xpsvae.analysis.residuals import standardise
+    from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_table, write_array, write_json
 
-    files, settings = snakemake.input, dict(snakemake.params)
-    stars = read_table(files.stars, ["phot_g_mean_flux", *MLP_LABELS])
-    subsets = read_table(files.subsets, ["train", "test"])
+    given, settings = snakemake.input, dict(snakemake.params)
+    stars = read_table(given.stars, ["phot_g_mean_flux", *MLP_LABELS])
+    subsets = read_table(given.subsets, ["train", "test"])
     train, test = subsets["train"].to_numpy(bool), subsets["test"].to_numpy(bool)
-    coefficients, errors = read_array(files.coefficients), read_array(files.errors)
-    g_flux = stars["phot_g_mean_flux"].to_numpy(float)
-    mu, sigma = (read_array(files.normalisation)[name] for name in ("mu", "sigma"))
+    mu, sigma = (read_array(given.normalisation)[name] for name in ("mu", "sigma"))
+    coefficients, errors = read_array(given.coefficients), read_array(given.errors)
+    x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
 
-    x = standardise(coefficients, g_flux, mu, sigma)
     pca, explained = predict_pca(x, train, test, settings.pop("components"))
     labels = stars[list(MLP_LABELS)].to_numpy(float)
-    label_mlp, summary = predict_label_mlp(
-        labels, coefficients, errors, g_flux, mu, sigma, train, test, **settings
-    )
+    label_mlp, summary = predict_label_mlp(labels, x, x_err, mu, sigma, train, test, **settings)
     write_array(snakemake.output.pca, pca.astype(np.float32))
     write_array(snakemake.output.label_mlp, label_mlp.astype(np.float32))
     summary = {"pca": {"explained_variance": explained.tolist()}, "label_mlp": summary}

@@ -24,23 +24,6 @@ def random_correlations(rng, n_stars, n_band):
     return matrices[..., rows, columns], matrices
 
 
-def test_standardise_is_the_formula_of_the_paper(rng):
-    c, g_flux = rng.normal(size=(4, 3)), np.array([1.0, 10.0, 5.0, 2.0])
-    mu, sigma = rng.normal(size=3), rng.uniform(1, 2, size=3)
-    x = residuals.standardise(c.astype(np.float32), g_flux, mu, sigma)
-    for i in range(4):
-        for j in range(3):
-            assert x[i, j] == pytest.approx((c[i, j] / g_flux[i] - mu[j]) / sigma[j], rel=1e-5)
-
-
-def test_standardise_refuses_other_rows_and_dark_stars():
-    ones = np.ones((2, 3))
-    with pytest.raises(InputError, match="2 rows where stars has 3"):
-        residuals.standardise(ones, np.ones(3), 0, 1)
-    with pytest.raises(InputError, match="phot_g_mean_flux is not positive in 1 stars, first in row 1"):
-        residuals.standardise(ones, np.array([1.0, np.nan]), 0, 1)
-
-
 def test_columns_are_the_leading_coefficients_of_both_bands():
     n_bp = dr3_basis().bands[0].shape[1]
     expected = [*range(32), *range(n_bp, n_bp + 32)]

@@ -79,9 +79,7 @@ def coefficients_from_smooth_flux(flux, mean, covariance, flux_error):
     return mean + ((flux - mean @ design.T) / flux_error) @ gain
 
 
-def predict_label_mlp(
-    labels, coefficients, errors, g_flux, mu, sigma, train, test, *, a_k_range, flux_error, **training
-):
+def predict_label_mlp(labels, x, x_err, mu, sigma, train, test, *, a_k_range, flux_error, **training):
     """Test stars from their labels alone, by `xpsvae.model.label_mlp` trained on flux / F_G.
 
     Trains on the training stars whose labels are all known, with A_K in a credible range, and predicts
@@ -91,10 +89,8 @@ def predict_label_mlp(
     ----------
     labels : array (n_stars, 4)
         `MLP_LABELS`: T_eff [K], log g [dex], [Fe/H] [dex], A_K [mag]; NaN where unknown.
-    coefficients, errors : array (n_stars, n_coefficients)
-        [e-/s].
-    g_flux : array (n_stars,)
-        F_G [e-/s].
+    x, x_err : array (n_stars, n_coefficients)
+        Standardised coefficients and their errors.
     mu, sigma : array (n_coefficients,)
         Normalisation of c / F_G.
     train, test : bool array (n_stars,)
@@ -127,16 +123,15 @@ def predict_label_mlp(
             f"only {np.count_nonzero(fitted)} training stars have finite {', '.join(MLP_LABELS)} where one "
             f"batch of {training['batch_size']} is needed: lower baselines.batch_size or raise library.limit."
         )
-    scale = np.asarray(g_flux, dtype=float)[:, None]
-    normalised = coefficients[fitted] / scale[fitted]
-    flux, sigma_flux = coefficients_to_flux(normalised), flux_errors(errors[fitted] / scale[fitted])
-    model, losses = fit_label_mlp(labels[fitted], flux, sigma_flux, **training)
+    relative = x[fitted] * sigma + mu  # c / F_G
+    flux = coefficients_to_flux(relative)
+    model, losses = fit_label_mlp(labels[fitted], flux, flux_errors(x_err[fitted] * sigma), **training)
 
-    prediction = np.full((np.count_nonzero(test), coefficients.shape[1]), np.nan)
+    prediction = np.full((np.count_nonzero(test), x.shape[1]), np.nan)
     modelled = coefficients_from_smooth_flux(
         model.predict(labels[asked]),
-        normalised.mean(axis=0),
-        np.cov(normalised, rowvar=False),
+        relative.mean(axis=0),
+        np.cov(relative, rowvar=False),
         flux_error * np.median(np.abs(flux)),
     )
     prediction[asked[test]] = (modelled - mu) / sigma

@@ -20,46 +20,11 @@ __all__ = [
     "compare",
     "flux_residuals",
     "flux_rmse",
-    "standardise",
     "statistics",
 ]
 
 N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
 WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
-
-
-def standardise(coefficients, g_flux, mu, sigma):
-    """Standardised coefficients x = (c / F_G - mu) / sigma (PAPER section 1).
-
-    Parameters
-    ----------
-    coefficients : array (n_stars, n_coefficients)
-        [e-/s].
-    g_flux : array (n_stars,)
-        F_G [e-/s].
-    mu, sigma : array (n_coefficients,)
-        Mean and standard deviation of c / F_G over the training stars.
-
-    Returns
-    -------
-    array (n_stars, n_coefficients), float64
-
-    Raises
-    ------
-    InputError
-        If the rows do not match or a flux is not positive.
-    """
-    g_flux = np.asarray(g_flux, dtype=float)
-    if len(g_flux) != len(coefficients):
-        raise InputError(
-            f"coefficients has {len(coefficients)} rows where stars has {len(g_flux)}: rerun build_catalog."
-        )
-    if not (g_flux > 0).all():
-        raise InputError(
-            f"phot_g_mean_flux is not positive in {(~(g_flux > 0)).sum()} stars, first in row "
-            f"{(~(g_flux > 0)).argmax()}: drop them from the catalogue."
-        )
-    return (np.asarray(coefficients, dtype=float) / g_flux[:, None] - mu) / sigma
 
 
 def coefficient_columns():
@@ -144,7 +109,7 @@ def flux_residuals(difference, errors, correlations=None):
     Parameters
     ----------
     difference, errors : array (n_stars, n_coefficients)
-        Model minus observed, and errors; both [e-/s] or both divided by F_G.
+        Model minus observed, and errors; both [e-/s] or both divided by F_G, not standardised.
     correlations : array (n_stars, 2, n_pairs), optional
         As in `coefficient_rmse`.
 
