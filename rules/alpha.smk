@@ -21,6 +21,7 @@ rule split_alpha:
     threads: 1
     params:
         enceladus=CHOICES["enceladus"],
+        tracks=config["tracks"]["alpha"],
     message:
         "Splitting the alpha sequences"
     script:

@@ -7,13 +7,44 @@ stars = rules.build_catalog.output.stars
 subsets = rules.build_subsets.output.subsets
 latents = rules.embed_stars.output.latents
 latent_summary = rules.embed_stars.output.summary
-dimensions = rules.choose_dimensions.output.dimensions
+
+classifiers = rules.classify_alpha.output.classifiers
+model_config = rules.train_svae.output.config
+pristine = {"stars": stars, "subsets": subsets, "latents": latents}
+kiel = {"kiel": rules.build_tracks.output.kiel}
+metallicity = {"metallicity": rules.build_tracks.output.metallicity}
+dimensions = {"dimensions": rules.choose_dimensions.output.dimensions}
+coefficient_residuals = rules.build_residuals.output.coefficient_residuals
+flux_residuals = rules.build_residuals.output.flux_residuals
+comparison = rules.build_residuals.output.summary
+per_star = rules.build_residuals.output.per_star
+alpha = {
+    "sequences": rules.split_alpha.output.sequences,
+    "alpha_tracks": rules.split_alpha.output.tracks,
+    "alpha_summary": rules.split_alpha.output.summary,
+}
 
 FIGURES = {
     "catalog_cuts": {"stars": stars, "subsets": subsets},
     "catalog_kiel": {"stars": stars, "subsets": subsets},
-    "svae_arch": {},
-    "xp_vae_models": {},
+    "svae_arch": {"model_config": model_config},
+    "xp_vae_models": {"model_config": model_config},
+    "lam_coeff_errs": {
+        "coefficient_residuals": coefficient_residuals,
+        "comparison": comparison,
+    },
+    "compare_lam": {"comparison": comparison},
+    "zgr_rel_errs": {"flux_residuals": flux_residuals, "comparison": comparison},
+    "compare_zgr": {"comparison": comparison},
+    "err_stellar_labels": {"per_star": per_star},
+    "kiel_vs_latent": pristine | kiel | dimensions,
+    "physical_spectra": {"spectra": rules.build_track_spectra.output.spectra},
+    "kiel_metallicity_tracks": pristine | metallicity,
+    "latent_ms_metallicity_tracks": pristine | metallicity | dimensions,
+    "latent_giant_metallicity_tracks": pristine | metallicity | dimensions,
+    "alpha_bimodality": pristine | alpha | dimensions,
+    "confusion_matrices": {"classifiers": classifiers},
+    "latent_tracks": pristine | kiel | dimensions | {"latent_summary": latent_summary},
 }
 
 for figure, products in FIGURES.items():
@@ -38,6 +69,9 @@ for figure, products in FIGURES.items():
         conda:
             ENVIRONMENT
         threads: 1
+        params:
+            cuts=config["cuts"],
+            m_h_half_width=config["tracks"]["metallicity"]["m_h_half_width"],
         message:
             f"Drawing figure {figure}"
         script:

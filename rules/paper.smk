@@ -4,7 +4,20 @@
 rule build_numbers:
     """Turn the products into the numbers and tables that the paper quotes."""
     input:
+        crossmatch=rules.build_catalog.output.report,
         cutflow=rules.build_subsets.output.cutflow,
+        stars=rules.build_catalog.output.stars,
+        model_config=rules.train_svae.output.config,
+        history=rules.train_svae.output.history,
+        latent_summary=rules.embed_stars.output.summary,
+        dimensions=rules.choose_dimensions.output.dimensions,
+        baselines=rules.train_baselines.output.summary,
+        comparison=rules.build_residuals.output.summary,
+        per_star=rules.build_residuals.output.per_star,
+        kiel=rules.build_tracks.output.kiel,
+        metallicity=rules.build_tracks.output.metallicity,
+        alpha=rules.split_alpha.output.summary,
+        classifiers=rules.classify_alpha.output.classifiers,
         code=code("scripts/build_numbers.py"),
     output:
         numbers=f"{ROOT}/paper/numbers.tex",
@@ -16,6 +29,8 @@ rule build_numbers:
     conda:
         ENVIRONMENT
     threads: 1
+    params:
+        flux_weight=config["inversion"]["flux_weight"],
     message:
         "Collecting the numbers that the paper quotes"
     script:
