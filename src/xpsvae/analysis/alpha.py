@@ -1,0 +1,269 @@
+"""The alpha bimodality: both sequences, Gaia-Enceladus, and tracks across them (paper Fig. 13).
+
+Gaia-Enceladus is selected by actions where the dataset has them. Where it does not, a chemical selection
+stands in and says so in its name; being cut in [alpha/M], it cannot tell anything new about [alpha/M].
+"""
+
+import numpy as np
+
+from xpsvae.analysis.sample import latent_columns
+from xpsvae.analysis.tracks import bin_means
+from xpsvae.errors import InputError
+
+__all__ = [
+    "ENCELADUS",
+    "alpha_tracks",
+    "chemical_enceladus",
+    "gaia_enceladus",
+    "patil_sequence",
+    "sequences",
+    "summary",
+]
+
+LABELS = ("teff", "logg", "m_h", "alpha_m", "fe_h", "mg_fe")
+GIANT_LOGG, GIANT_TEFF, DISC_FE_H = 3.8, 5500.0, -1.0  # [dex], [K], [dex]
+
+ENCELADUS = {
+    "lane2022": "actions (action-diamond ellipse of Lane et al. 2022)",
+    "myeong2019": "actions (action-diamond box of Myeong et al. 2019)",
+    "chemical": (
+        "chemical (no actions in this dataset): giants with -1.6 < [Fe/H] < -0.9 and "
+        "0.06 < [alpha/M] < 0.20 - 0.10 ([Fe/H] + 1), lines drawn here in the gap between the low- and "
+        "high-magnesium halo of Hayes et al. (2018); accreted-halo candidates, selected by [alpha/M] itself "
+        "and open to other accreted dwarfs"
+    ),
+}
+
+
+def patil_sequence(fe_h, mg_fe):
+    """Whether a star belongs to the high-alpha sequence of Patil et al. (2023).
+
+    Parameters
+    ----------
+    fe_h, mg_fe : array (n,)
+        [Fe/H] and [Mg/Fe] [dex].
+
+    Returns
+    -------
+    array (n,) of bool
+        [Mg/Fe] > 0.1754 x^3 + 0.1119 x^2 - 0.1253 x + 0.1353 with x = [Fe/H]; False where either is NaN.
+    """
+    boundary = np.polynomial.polynomial.polyval(
+        np.asarray(fe_h, dtype=float), (0.1353, -0.1253, 0.1119, 0.1754)
+    )
+    return np.asarray(mg_fe, dtype=float) > boundary
+
+
+def gaia_enceladus(j_r, l_z, j_z, parallax, parallax_error, selection="lane2022"):
+    """Select Gaia-Enceladus in the action diamond, among stars with a good parallax.
+
+    With J_tot = |J_phi| + |J_R| + |J_z| and J_phi = L_z, ``"lane2022"`` is the ellipse of Lane et al. (2022),
+    ((J_phi / J_tot) / 0.08)^2 + (((J_z - J_R) / J_tot + 1) / 0.3)^2 < 1, and ``"myeong2019"`` the box of
+    Myeong et al. (2019) that the paper used, |J_phi / J_tot| < 0.07 and (J_z - J_R) / J_tot < -0.3.
+    Both ask for parallax > 0 and parallax / error > 10.
+
+    Parameters
+    ----------
+    j_r, l_z, j_z : array (n,)
+        Radial action, angular momentum and vertical action [kpc km/s].
+    parallax, parallax_error : array (n,)
+        [mas].
+    selection : str
+        ``"lane2022"`` or ``"myeong2019"``.
+
+    Returns
+    -------
+    array (n,) of bool
+        False where an action or the parallax is NaN.
+
+    Raises
+    ------
+    InputError
+        If ``selection`` is neither.
+    """
+    j_r, l_z, j_z, parallax, parallax_error = (
+        np.asarray(values, dtype=float) for values in (j_r, l_z, j_z, parallax, parallax_error)
+    )
+    total = np.abs(j_r) + np.abs(l_z) + np.abs(j_z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        azimuthal, vertical = l_z / total, (j_z - j_r) / total
+        measured = (parallax > 0) & (parallax / parallax_error > 10)
+    if selection == "lane2022":
+        return measured & ((azimuthal / 0.08) ** 2 + ((vertical + 1) / 0.3) ** 2 < 1)
+    if selection == "myeong2019":
+        return measured & (np.abs(azimuthal) < 0.07) & (vertical < -0.3)
+    raise InputError(f"enceladus selection {selection!r} is unknown: use 'lane2022' or 'myeong2019'.")
+
+
+def chemical_enceladus(fe_h, alpha_m):
+    """Select accreted-halo candidates by chemistry alone, where a dataset has no actions.
+
+    -1.6 < [Fe/H] < -0.9 and 0.06 < [alpha/M] < 0.20 - 0.10 ([Fe/H] + 1). Hayes et al. (2018) found two
+    chemical populations below [Fe/H] = -0.9 and took the low-magnesium one for accreted; the lines here are
+    this project's, drawn in that gap, and above the Magellanic Clouds and other dwarfs of lower [alpha/M].
+    The sample is not pure and not independent of [alpha/M].
+
+    Parameters
+    ----------
+    fe_h, alpha_m : array (n,)
+        [dex].
+
+    Returns
+    -------
+    array (n,) of bool
+        False where either is NaN.
+    """
+    fe_h, alpha_m = np.asarray(fe_h, dtype=float), np.asarray(alpha_m, dtype=float)
+    metal_poor = (fe_h > -1.6) & (fe_h < -0.9)
+    return metal_poor & (alpha_m > 0.06) & (alpha_m < 0.20 - 0.10 * (fe_h + 1))
+
+
+def sequences(stars, pristine, selection="lane2022"):
+    """Mark giants, their alpha sequence and Gaia-Enceladus in the whole catalogue.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        The catalogue: source_id, labels, actions and parallax (NaN where the dataset lacks them).
+    pristine : array (n,) of bool
+        Stars with pristine labels.
+    selection : str
+        For `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its place.
+
+    Returns
+    -------
+    frame : pandas.DataFrame (n,)
+        source_id; ``giant`` (bool): pristine, all labels known, log g < 3.8, T_eff < 5500 K, [Fe/H] > -1;
+        ``high_alpha`` (nullable): `patil_sequence`, null where not ``giant``; ``enceladus`` (nullable): null
+        where a star is not pristine or lacks what the selection needs, and for the chemical selection also
+        where it is no giant (log g < 3.8, T_eff < 5500 K).
+    selection : str
+        Key of `ENCELADUS`: what was done.
+    """
+    import pandas as pd
+
+    column = {
+        name: stars[name].to_numpy(dtype=float)
+        for name in (*LABELS, "j_r", "l_z", "j_z", "parallax", "parallax_error")
+    }
+    known = np.all([np.isfinite(column[name]) for name in LABELS], axis=0)
+    complete = known & np.asarray(pristine, dtype=bool)
+    evolved = complete & (column["logg"] < GIANT_LOGG) & (column["teff"] < GIANT_TEFF)
+    giant = evolved & (column["fe_h"] > DISC_FE_H)
+
+    needed = [column[name] for name in ("j_r", "l_z", "j_z", "parallax", "parallax_error")]
+    if np.isfinite(column["j_r"]).any():
+        candidates = complete & np.all(np.isfinite(needed), axis=0)
+        members = gaia_enceladus(*needed, selection=selection)
+    else:
+        selection, candidates = "chemical", evolved
+        members = chemical_enceladus(column["fe_h"], column["alpha_m"])
+
+    frame = pd.DataFrame({"source_id": stars["source_id"].to_numpy(), "giant": giant})
+    high = patil_sequence(column["fe_h"], column["mg_fe"])
+    frame["high_alpha"] = pd.array(high, dtype="boolean")
+    frame.loc[~giant, "high_alpha"] = pd.NA
+    frame["enceladus"] = pd.array(members, dtype="boolean")
+    frame.loc[~candidates, "enceladus"] = pd.NA
+    return frame, selection
+
+
+def summary(marks, selection, stars):
+    """Count what `sequences` marked, for its summary.
+
+    Parameters
+    ----------
+    marks : pandas.DataFrame
+        Table of `sequences`.
+    selection : str
+        Key of `ENCELADUS` that `sequences` returned.
+    stars : pandas.DataFrame
+        The catalogue.
+
+    Returns
+    -------
+    dict
+        Counts of giants, of both sequences and of Gaia-Enceladus, what the sequences were split in, and the
+        words for the selection.
+
+    Raises
+    ------
+    InputError
+        If a sequence has fewer than two stars.
+    """
+    giants = int(marks["giant"].sum())
+    n_high = int(marks["high_alpha"].sum())
+    if min(n_high, giants - n_high) < 2:
+        raise InputError(
+            f"the giants split into {n_high} high-alpha and {giants - n_high} low-alpha stars: at least two "
+            "of each are needed, so use more stars or loosen cuts: pristine in config.yaml."
+        )
+    same = np.array_equal(stars["mg_fe"].to_numpy(), stars["alpha_m"].to_numpy(), equal_nan=True)
+    return {
+        "n_giants": giants,
+        "n_high_alpha": n_high,
+        "n_low_alpha": giants - n_high,
+        "high_alpha_fraction": n_high / giants,
+        "sequence_abundance": "alpha_m" if same else "mg_fe",
+        "n_enceladus": int(marks["enceladus"].sum()),
+        "n_enceladus_candidates": int(marks["enceladus"].notna().sum()),
+        "enceladus_kind": "chemical" if selection == "chemical" else "actions",
+        "enceladus_selection": ENCELADUS[selection],
+    }
+
+
+def alpha_tracks(
+    frame,
+    high_alpha,
+    m_h=(-0.8, 0.4, 8),
+    m_h_half_width=0.085,
+    fixed_m_h=-0.4,
+    fixed_m_h_half_width=0.2,
+    alpha_m=(0.0, 0.4, 8),
+    alpha_m_half_width=0.05,
+):
+    """Means along both sequences and along a track of fixed [M/H] (paper Fig. 13).
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame (n,)
+        Giants with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``mean_k``.
+    high_alpha : array (n,) of bool
+        `patil_sequence` of them.
+    m_h : (float, float, int)
+        First and last [M/H] bin centre [dex] of the sequences and number of bins.
+    m_h_half_width : float
+        [dex]; the default makes bins that touch and share no star.
+    fixed_m_h, fixed_m_h_half_width : float
+        [M/H] of the fixed track and its half-width [dex].
+    alpha_m : (float, float, int)
+        First and last [alpha/M] bin centre [dex] of the fixed track and number of bins.
+    alpha_m_half_width : float
+        [dex]; as published, so neighbouring bins share stars.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a bin: track (``"high_alpha"``, ``"low_alpha"``, ``"fixed_m_h"``), bin, centre ([M/H] of the
+        sequences, [alpha/M] of the fixed track) and the columns of `bin_means`. The mean [M/H] stands also
+        along the fixed track, where it is not exactly ``fixed_m_h``.
+    """
+    import pandas as pd
+
+    metallicity, alpha = (frame[name].to_numpy(dtype=float) for name in ("m_h", "alpha_m"))
+    high_alpha = np.asarray(high_alpha, dtype=bool)
+    narrow = np.abs(metallicity - fixed_m_h) < fixed_m_h_half_width
+    tracks = {
+        "high_alpha": (high_alpha, metallicity, m_h, m_h_half_width),
+        "low_alpha": (~high_alpha, metallicity, m_h, m_h_half_width),
+        "fixed_m_h": (narrow, alpha, alpha_m, alpha_m_half_width),
+    }
+    columns = ["teff", "logg", "m_h", "alpha_m", *latent_columns(frame)]
+    return pd.DataFrame(
+        [
+            {"track": track, "bin": number, "centre": centre}
+            | bin_means(frame[on_track & (np.abs(coordinate - centre) < half_width)], columns)
+            for track, (on_track, coordinate, centres, half_width) in tracks.items()
+            for number, centre in enumerate(np.linspace(*centres))
+        ]
+    )

@@ -1,0 +1,124 @@
+"""Table 1 of the paper: the scores of the alpha classifiers, as rows and as a LaTeX tabular.
+
+The rows are those of `xpsvae.analysis.classify`, grouped by classifier so that the variants stand side by
+side, with the majority class and the published values as reference.
+"""
+
+from xpsvae.analysis.classify import CLASSIFIERS, METRICS
+
+__all__ = ["NAMES", "PUBLISHED", "tabular", "table_rows"]
+
+NAMES = {
+    "majority": "Majority class",
+    "m_h": "[M/H]",
+    "label": "Label",
+    "label_extinction": "Label + extinction",
+    "latent": "Latent",
+    "latent_live": "Latent (live only)",
+    "label_latent": "Label + latent",
+    "label_permuted": "Label + permuted latent",
+}
+VARIANTS = {
+    "paper": "paper's Table 1",
+    "published": "published code",
+    "corrected": "corrected",
+    "leak_free": "corrected, leak-free",
+}
+# Table 1 of Laroche & Speagle, on 12,381 test stars of all types: accuracy, P_high, P_low.
+PUBLISHED = {
+    "m_h": (0.68, 0.40, 0.79),
+    "label": (0.70, 0.15, 0.91),
+    "label_extinction": (0.70, 0.15, 0.92),
+    "latent": (0.84, 0.58, 0.93),
+}
+PUBLISHED_MAJORITY = 0.722
+HEADS = {
+    "accuracy": "Acc",
+    "recall_high": "Recall$_{\\rm high}$",
+    "recall_low": "Recall$_{\\rm low}$",
+    "precision_high": "Prec$_{\\rm high}$",
+    "precision_low": "Prec$_{\\rm low}$",
+    "balanced_accuracy": "Bal.\\ acc",
+    "roc_auc": "AUC",
+}
+
+
+def table_rows(report):
+    """Rows of Table 1, grouped by classifier.
+
+    Parameters
+    ----------
+    report : dict
+        First output of `xpsvae.analysis.classify.classify`.
+
+    Returns
+    -------
+    list of dict
+        classifier, name, variant, n_test, the metrics and ``<metric>_low``, ``<metric>_high`` (2.5 and
+        97.5 %); ``None`` where there is no value. ``recall_high`` and ``recall_low`` are the paper's P_high
+        and P_low.
+    """
+    entries = {(entry["classifier"], entry["variant"]): entry for entry in report["classifiers"]}
+    rows = [_row("majority", "paper", None, {"accuracy": PUBLISHED_MAJORITY})]
+    for variant, sample in report["variants"].items():
+        low = float(sample["n_test_high"] * 2 < sample["n_test"])  # the larger class is the answer for all
+        scores = {"accuracy": sample["majority"], "recall_high": 1 - low, "recall_low": low}
+        scores |= {"balanced_accuracy": 0.5, "roc_auc": 0.5}
+        rows.append(_row("majority", variant, sample["n_test"], scores))
+    for classifier in CLASSIFIERS:
+        if classifier in PUBLISHED:
+            scores = dict(zip(("accuracy", "recall_high", "recall_low"), PUBLISHED[classifier], strict=True))
+            rows.append(_row(classifier, "paper", None, scores))
+        for variant in report["variants"]:
+            if (classifier, variant) in entries:
+                entry = entries[classifier, variant]
+                rows.append(_row(classifier, variant, entry["n_test"], entry, entry["intervals"]))
+    return rows
+
+
+def tabular(rows):
+    """Table 1 as a plain LaTeX tabular, to be put into a table environment.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Output of `table_rows`.
+
+    Returns
+    -------
+    str
+        Values with two decimals for the published table and three for ours, the latter with the half-width of
+        the 95 % bootstrap interval.
+    """
+    lines = [
+        f"\\begin{{tabular}}{{ll{'c' * len(METRICS)}}}",
+        "\\hline\\hline",
+        " & ".join(["Classifier", "Variant", *(HEADS[metric] for metric in METRICS)]) + " \\\\",
+    ]
+    previous = None
+    for row in rows:
+        if row["classifier"] != previous:
+            lines.append("\\hline")
+        name = NAMES[row["classifier"]] if row["classifier"] != previous else ""
+        previous = row["classifier"]
+        # Braces: a line that began with [ would be read as the argument of the line break before it.
+        cells = [f"{{{name}}}", VARIANTS[row["variant"]], *(_cell(row, metric) for metric in METRICS)]
+        lines.append(" & ".join(cells) + " \\\\")
+    return "\n".join([*lines, "\\hline", "\\end{tabular}"]) + "\n"
+
+
+def _row(classifier, variant, n_test, scores, intervals=None):
+    row = {"classifier": classifier, "name": NAMES[classifier], "variant": variant, "n_test": n_test}
+    for metric in METRICS:
+        low, high = (intervals or {}).get(metric, (None, None))
+        row |= {metric: scores.get(metric), f"{metric}_low": low, f"{metric}_high": high}
+    return row
+
+
+def _cell(row, metric):
+    value = row[metric]
+    if value is None:
+        return "--"
+    if row[f"{metric}_low"] is None:
+        return f"{value:.2f}" if row["variant"] == "paper" else f"{value:.3f}"
+    return f"${value:.3f} \\pm {(row[f'{metric}_high'] - row[f'{metric}_low']) / 2:.3f}$"

@@ -1,0 +1,293 @@
+"""Classifiers against scikit-learn's own scores, hand-made reshapes and plain loops."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+from sklearn.model_selection import train_test_split
+
+from xpsvae.analysis.classify import (
+    METRICS,
+    classify,
+    common_sample,
+    features,
+    forest,
+    metrics,
+    resamples,
+    scramble,
+)
+from xpsvae.analysis.table1 import table_rows, tabular
+from xpsvae.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def frame():
+    generator = np.random.default_rng(0)
+    n = 500
+    low = generator.random(n) < 0.75
+    table = pd.DataFrame(
+        {"source_id": np.arange(n) + 10, "m_h": generator.normal(-0.4 + 0.4 * low, 0.3)}
+        | {"teff": generator.normal(4600, 200, n), "logg": generator.normal(2, 0.5, n)}
+        | {"j": generator.normal(10, 0.1, n), "h": 9.5, "k": 9.4}
+        | {f"mean_{k}": generator.normal((k == 1) * 2.0 * low, 1).astype(np.float32) for k in (1, 2, 3)}
+    )
+    table["test"] = generator.random(n) < 0.2
+    table["train"] = ~table["test"]
+    table["truth"] = low.astype(int)
+    return table
+
+
+@pytest.fixture(scope="module")
+def result(frame):
+    return classify(frame, frame["truth"].to_numpy(), [1, 3], n_bootstrap=50)
+
+
+def test_scramble_by_hand():
+    columns = [np.array([1, 2, 3, 4]), np.array([10, 20, 30, 40]), np.array([100, 200, 300, 400])]
+    assert scramble(columns).tolist() == [[1, 2, 3], [4, 10, 20], [30, 40, 100], [200, 300, 400]]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("m_h", ["m_h"]),
+        ("label", ["m_h", "teff", "logg"]),
+        ("label_extinction", ["m_h", "teff", "logg", "j_h", "j_k"]),
+        ("latent", ["mean_1", "mean_2", "mean_3"]),
+        ("latent_live", ["mean_1", "mean_3"]),
+        ("label_latent", ["m_h", "teff", "logg", "mean_1", "mean_2", "mean_3"]),
+    ],
+)
+def test_features_are_the_columns_they_are_named_after(frame, name, columns):
+    matrix, names = features(name, frame, live=[1, 3])
+    assert names == columns
+    expected = frame.assign(j_h=frame["j"] - frame["h"], j_k=frame["j"] - frame["k"])[columns]
+    np.testing.assert_allclose(matrix, expected.to_numpy(dtype=float), rtol=1e-6)
+
+
+def test_only_label_features_are_scrambled(frame):
+    label, _ = features("label", frame, scrambled=True)
+    columns = frame[["m_h", "teff", "logg"]].to_numpy(dtype=np.float32)
+    np.testing.assert_array_equal(label.ravel(), columns.T.ravel())
+    assert label[1].tolist() == columns[3:6, 0].tolist()  # [M/H] of three other stars
+    for name in ("m_h", "latent"):
+        np.testing.assert_array_equal(features(name, frame, scrambled=True)[0], features(name, frame)[0])
+
+
+def test_permuted_latents_keep_labels_and_belong_to_other_stars(frame):
+    matrix, _ = features("label_permuted", frame, seed=3)
+    real, _ = features("label_latent", frame)
+    np.testing.assert_array_equal(matrix[:, :3], real[:, :3])
+    order = np.argsort(matrix[:, 3])
+    np.testing.assert_array_equal(matrix[order, 3:], real[np.argsort(real[:, 3]), 3:])
+    assert np.mean(matrix[:, 3] == real[:, 3]) < 0.05
+
+
+def test_unknown_classifier_is_refused(frame):
+    with pytest.raises(InputError, match="'colour' is unknown"):
+        features("colour", frame)
+
+
+def test_common_sample_keeps_giants_with_every_feature(frame):
+    catalogue = pd.concat([frame, frame], ignore_index=True)
+    marks = pd.DataFrame({"giant": np.arange(1000) % 2 == 0})
+    marks["high_alpha"] = pd.array(1 - catalogue["truth"], dtype="boolean")
+    marks.loc[~marks["giant"], "high_alpha"] = pd.NA
+    pristine = catalogue.drop(index=range(100)).copy()
+    pristine.loc[200:300, "h"] = np.nan
+    kept, classes = common_sample(pristine, marks)
+    assert kept.index.tolist() == [row for row in range(100, 1000, 2) if not 200 <= row <= 300]
+    assert classes.tolist() == kept["truth"].tolist()
+
+
+def _predictions(seed, n=300):
+    generator = np.random.default_rng(seed)
+    truth = (generator.random(n) < 0.7).astype(int)
+    probability = np.round(np.clip(generator.normal(0.6 - 0.3 * truth, 0.25), 0, 1), 1)  # many ties
+    return truth, (probability < 0.5).astype(int), probability
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_metrics_equal_scikit_learn(seed):
+    truth, predicted, probability = _predictions(seed)
+    found = {name: value[0] for name, value in metrics(truth, predicted, probability).items()}
+    assert found == pytest.approx(
+        {
+            "accuracy": accuracy_score(truth, predicted),
+            "recall_high": recall_score(truth, predicted, pos_label=0),
+            "recall_low": recall_score(truth, predicted, pos_label=1),
+            "precision_high": precision_score(truth, predicted, pos_label=0),
+            "precision_low": precision_score(truth, predicted, pos_label=1),
+            "balanced_accuracy": balanced_accuracy_score(truth, predicted),
+            "roc_auc": roc_auc_score(1 - truth, probability),
+        }
+    )
+    assert tuple(found) == METRICS
+
+
+def test_auc_is_the_fraction_of_pairs_in_order():
+    truth, predicted, probability = _predictions(9, n=60)
+    pairs = [
+        1.0 if high > low else 0.5 if high == low else 0.0
+        for high in probability[truth == 0]
+        for low in probability[truth == 1]
+    ]
+    assert metrics(truth, predicted, probability)["roc_auc"][0] == pytest.approx(np.mean(pairs))
+
+
+def test_resampled_metrics_equal_those_of_repeated_stars():
+    truth, predicted, probability = _predictions(4)
+    counts = resamples(len(truth), 20, seed=1)
+    assert (counts.sum(axis=1) == len(truth)).all()
+    found = metrics(truth, predicted, probability, counts)
+    for number, count in enumerate(counts):
+        rows = np.repeat(np.arange(len(truth)), count)
+        alone = metrics(truth[rows], predicted[rows], probability[rows])
+        for name in METRICS:
+            assert found[name][number] == pytest.approx(alone[name][0])
+
+
+def test_a_class_never_predicted_has_no_precision():
+    found = metrics(np.array([0, 0, 1, 1]), np.ones(4, dtype=int), np.zeros(4))
+    assert np.isnan(found["precision_high"][0])
+    assert found["roc_auc"][0] == 0.5
+    assert found["recall_high"][0] == 0
+
+
+def test_forest_does_not_depend_on_threads(frame):
+    matrix, _ = features("m_h", frame)
+    matrix = np.round(matrix, 1)  # impure leaves: votes are fractions, whose sum depends on their order
+    rows = np.arange(len(frame))
+    one = forest(matrix, frame["truth"].to_numpy(), rows[100:], rows[:100], threads=1)
+    two = forest(matrix, frame["truth"].to_numpy(), rows[100:], rows[:100], threads=2)
+    np.testing.assert_array_equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"), [("corrected", "label"), ("published", "label"), ("leak_free", "latent")]
+)
+def test_classify_equals_scikit_learn_called_directly(frame, result, variant, name):
+    report, predictions = result
+    columns = ["m_h", "teff", "logg"] if name == "label" else ["mean_1", "mean_2", "mean_3"]
+    matrix = np.array([frame[column].to_numpy() for column in columns])
+    matrix = matrix.reshape(-1, 3) if variant == "published" else matrix.T
+    truth = frame["truth"].to_numpy()
+    if variant == "leak_free":
+        fit, test = frame["train"].to_numpy(), frame["test"].to_numpy()
+        parts = matrix[fit], matrix[test], truth[fit], truth[test]
+    else:
+        parts = train_test_split(matrix, truth, random_state=0, test_size=0.1)
+    model = RandomForestClassifier(random_state=0).fit(parts[0], parts[2])
+    (entry,) = (e for e in report["classifiers"] if (e["classifier"], e["variant"]) == (name, variant))
+    assert entry["counts"] == confusion_matrix(parts[3], model.predict(parts[1])).tolist()
+    assert np.array(entry["confusion"]).sum() == pytest.approx(1)
+    assert entry["n_test"] == len(parts[3])
+    assert report["variants"][variant]["majority"] == pytest.approx(
+        max(np.mean(parts[3]), 1 - np.mean(parts[3]))
+    )
+    mine = predictions.query("variant == @variant and classifier == @name")
+    np.testing.assert_array_equal(mine["predicted"], model.predict(parts[1]))
+    np.testing.assert_allclose(mine["probability_high"], model.predict_proba(parts[1])[:, 0])
+    assert dict(zip(mine["source_id"], mine["low_alpha"], strict=True)) == {
+        star: truth[star - 10] for star in mine["source_id"]
+    }
+
+
+def test_leak_free_test_stars_are_the_models_own(frame, result):
+    tested = result[1].query("variant == 'leak_free' and classifier == 'latent'")["source_id"]
+    assert set(tested) == set(frame["source_id"][frame["test"]])
+
+
+def test_variants_share_what_the_scrambling_leaves_alone(result):
+    rows = {(e["classifier"], e["variant"]): e for e in result[0]["classifiers"]}
+    for name in ("m_h", "latent"):
+        assert rows[name, "published"]["counts"] == rows[name, "corrected"]["counts"]
+    assert rows["label", "published"]["counts"] != rows["label", "corrected"]["counts"]
+
+
+def test_intervals_hold_the_value_and_gains_are_paired(result):
+    report, predictions = result
+    for entry in report["classifiers"]:
+        low, high = entry["intervals"]["accuracy"]
+        assert low < entry["accuracy"] < high
+    (gain,) = (
+        g
+        for g in report["gains"]
+        if (g["classifier"], g["over"], g["variant"]) == ("label_latent", "label", "corrected")
+    )
+    right = {
+        name: (group["predicted"] == group["low_alpha"]).to_numpy(dtype=float)
+        for name, group in predictions.query("variant == 'corrected'").groupby("classifier")
+    }
+    difference = right["label_latent"] - right["label"]
+    assert gain["accuracy"]["gain"] == pytest.approx(difference.mean())
+    drawn = resamples(len(difference), 50, seed=0) @ difference / len(difference)
+    assert gain["accuracy"]["interval"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist())
+
+
+def test_too_few_stars_of_a_class_are_refused(frame):
+    classes = np.ones(len(frame), dtype=int)
+    classes[0] = 0
+    with pytest.raises(
+        InputError, match="the sample of the alpha classifiers hold 1 high-alpha and 499 low-alpha"
+    ):
+        classify(frame, classes, [1])
+    with pytest.raises(InputError, match=r"test stars \(leak_free\)"):
+        classify(frame.assign(test=False), frame["truth"].to_numpy(), [1], n_bootstrap=2)
+
+
+def test_table_1_repeats_the_report(result):
+    report = result[0]
+    json.dumps(report, allow_nan=False)
+    rows = table_rows(report)
+    ours = [row for row in rows if row["classifier"] != "majority" and row["variant"] != "paper"]
+    assert len(ours) == len(report["classifiers"])
+    for entry in report["classifiers"]:
+        (row,) = (
+            r for r in ours if (r["classifier"], r["variant"]) == (entry["classifier"], entry["variant"])
+        )
+        for metric in METRICS:
+            assert row[metric] == entry[metric]
+            assert [row[f"{metric}_low"], row[f"{metric}_high"]] == entry["intervals"][metric]
+    assert [row["accuracy"] for row in rows if row["variant"] == "paper"] == [0.722, 0.68, 0.70, 0.70, 0.84]
+    for row in rows:
+        if row["classifier"] == "majority" and row["variant"] != "paper":
+            assert row["accuracy"] == report["variants"][row["variant"]]["majority"]
+            assert (row["recall_high"], row["recall_low"]) == (0, 1)
+
+
+def test_tabular_is_one_well_formed_latex_row_a_line(result):
+    rows = table_rows(result[0])
+    lines = tabular(rows).splitlines()
+    body = [line for line in lines if "&" in line]
+    assert len(body) == len(rows) + 1
+    assert {line.count("&") for line in body} == {len(METRICS) + 1}
+    assert all(line.endswith("\\\\") for line in body)
+    assert not any(line.startswith("[") for line in body)
+    label = next(row for row in rows if (row["classifier"], row["variant"]) == ("label", "corrected"))
+    half = (label["accuracy_high"] - label["accuracy_low"]) / 2
+    assert any(f"corrected & ${label['accuracy']:.3f} \\pm {half:.3f}$" in line for line in body)
+
+
+def test_what_is_not_defined_is_null_not_nan(frame):
+    # Constant labels leave the majority class as the only answer.
+    dull = frame.assign(m_h=0.0, teff=4500.0, logg=2.0)
+    report, _ = classify(dull, frame["truth"].to_numpy(), [1], n_bootstrap=10)
+    rows = {(e["classifier"], e["variant"]): e for e in report["classifiers"]}
+    entry = rows["label", "corrected"]
+    assert entry["recall_high"] == 0
+    assert entry["precision_high"] is None
+    assert entry["intervals"]["precision_high"] == [None, None]
+    json.dumps(report, allow_nan=False)
+    assert "-- &" in tabular(table_rows(report))
