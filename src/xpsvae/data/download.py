@@ -1,0 +1,320 @@
+"""Fetch the files of a manifest over HTTP: each arrives whole and verified, or is refused in one sentence.
+
+Bytes gather in ``<name>.part``, are resumed there across attempts and runs, and get their name once verified.
+Not pooch: it starts every attempt at byte zero and knows no Retry-After, mirrors or concurrent files.
+"""
+
+import contextlib
+import email.utils
+import json
+import random
+import re
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from tqdm import tqdm
+
+from xpsvae import products
+from xpsvae.data.manifest import difference, parse_zenodo_record
+from xpsvae.errors import InputError
+
+__all__ = ["download", "fetch_zenodo_manifest"]
+
+_CHUNK = 1 << 20  # bytes
+_GAIN = 1 << 20  # bytes beyond the furthest so far that make an attempt worth another
+_WRONG_COPIES = 3  # complete files with a wrong checksum after which a URL is given up
+_LONGEST_BACKOFF = 60.0  # s
+_LONGEST_PAUSE = 900.0  # s that a server may ask for before it is given up
+_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_HOPELESS = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+
+
+def download(entries, folder, workers=3, attempts=8, timeout=60.0):
+    """Bring the files of a manifest into a folder, with a progress bar where standard error is a terminal.
+
+    A file that is there already is verified and kept. An attempt that brings a MiB beyond the furthest byte
+    so far does not count as failed. Every other is followed by 1, 2, 4 … 60 s of rest, or by what the server
+    asks for (``Retry-After``, ``X-RateLimit-Remaining`` and ``-Reset``), in which no file calls that server.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    folder : path-like
+        Made if missing.
+    workers : int
+        Largest number of files under way at once.
+    attempts : int
+        Failed attempts in a row after which a URL is given up for the next mirror.
+    timeout : float
+        Longest wait [s] for a connection, and for the next byte.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The verified files, in the order of ``entries``.
+
+    Raises
+    ------
+    InputError
+        If a file did not arrive; the others have been brought all the same.
+    """
+    entries, folder = list(entries), Path(folder)
+    names, sizes = [entry.name for entry in entries], [entry.size for entry in entries]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"the manifest names {', '.join(twice)} twice: give each file a name of its own.")
+    total = None if None in sizes else sum(sizes)
+    client, failures = _Client(attempts, timeout), []
+    with (
+        tqdm(total=total, unit="B", unit_scale=True, disable=None, desc="download") as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        futures = [pool.submit(_Transfer(entry, folder, client, bar).run) for entry in entries]
+        try:
+            for future in futures:
+                try:
+                    future.result()
+                except InputError as error:
+                    failures.append(str(error))
+        finally:  # an interrupted run leaves quickly
+            client.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+    if failures:
+        others = f"{len(failures)} of {len(names)} files did not arrive; the first: " if failures[1:] else ""
+        raise InputError(others + failures[0])
+    return [folder / name for name in names]
+
+
+def fetch_zenodo_manifest(record, names=None, base_url="https://zenodo.org", attempts=8, timeout=60.0):
+    """Ask Zenodo's records API what record number ``record`` holds.
+
+    The other parameters are those of `manifest.parse_zenodo_record` and `download`.
+
+    Raises
+    ------
+    InputError
+        If no answer comes, or as `parse_zenodo_record` does.
+    """
+    client = _Client(attempts, timeout)
+
+    def ask(url):
+        with client.open(session, url) as response:
+            try:
+                return response.json()
+            except ValueError as error:
+                raise _Failure("the answer is not JSON") from error
+
+    with requests.Session() as session:
+        answer = client.persist(f"record {record}", [f"{base_url.rstrip('/')}/api/records/{record}"], ask)
+    return parse_zenodo_record(answer, names, base_url)
+
+
+class _Failure(Exception):
+    """One attempt that brought nothing usable; ``final`` if asking that URL again is no use."""
+
+    def __init__(self, reason, final=False):
+        super().__init__(reason)
+        self.final, self.advanced = final, False
+
+
+class _Client:
+    """What the files of one download share: patience, the servers to leave alone, the word to stop."""
+
+    def __init__(self, attempts, timeout):
+        self.attempts, self.timeout = attempts, timeout
+        self.stop, self.lock = threading.Event(), threading.Lock()
+        self._rest_until = {}  # host -> time.time()
+
+    def persist(self, what, urls, attempt):
+        """Call ``attempt(url)`` until it succeeds, on all URLs in order."""
+        reasons = []
+        for url in urls:
+            host, failed, final = urlsplit(url).netloc, 0, False
+            while failed < self.attempts and not final:
+                try:
+                    return attempt(url)
+                except _Failure as failure:
+                    failed, final = (0 if failure.advanced else failed + 1), failure.final
+                    reason = f"{host}: {failure}"
+                    tqdm.write(f"{what} from {reason}", file=sys.stderr)
+                    self._rest(host, 0.0 if final else min(_LONGEST_BACKOFF, 2.0 ** max(failed - 1, 0)))
+            reasons.append(reason)
+        raise InputError(
+            f"{what} could not be downloaded ({'; '.join(reasons)}): check the network and the manifest, "
+            "then rerun, which goes on from what has arrived."
+        )
+
+    @contextlib.contextmanager
+    def open(self, session, url, **headers):
+        """Yield the streamed answer to a GET if its status is 200, 206 or 416."""
+        host = urlsplit(url).netloc
+        pause = self._rest_until.get(host, 0.0) - time.time()
+        if pause > _LONGEST_PAUSE:
+            raise _Failure(f"it asks for a pause of {pause:.0f} s", final=True)
+        if pause > 0:
+            _wait(self.stop, pause)
+        if self.stop.is_set():
+            raise _Failure("interrupted", final=True)
+        # bytes and ranges of a body compressed on the way are not those of the file
+        headers["Accept-Encoding"] = "identity"
+        try:
+            with session.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+                asked = _asked_pause(response)
+                self._rest(host, asked)
+                if response.status_code not in (200, 206, 416):
+                    again = response.status_code in _RETRIED or (response.status_code == 403 and asked)
+                    raise _Failure(f"HTTP status {response.status_code}", final=not again)
+                yield response
+        except _HOPELESS as error:
+            raise _Failure(f"the address leads nowhere ({type(error).__name__})", final=True) from error
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise _Failure(f"no byte for {self.timeout:g} s") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # without its text, which may hold the signed address of a redirect
+            raise _Failure(f"the connection failed ({type(error).__name__})") from error
+
+    def _rest(self, host, seconds):
+        with self.lock:
+            until = time.time() + seconds * (1 + random.random() / 4)  # callers in step would meet again
+            self._rest_until[host] = max(self._rest_until.get(host, 0.0), until)
+
+
+class _Transfer:
+    """One file on its way: ``.part`` holds its first bytes, ``.part.json`` which version of which URL."""
+
+    def __init__(self, entry, folder, client, bar):
+        self.entry, self.client, self.bar = entry, client, bar
+        self.path, self.part = folder / entry.name, folder / f"{entry.name}.part"
+        self.version = folder / f"{entry.name}.part.json"
+        self.furthest, self.wrong_copies = 0, dict.fromkeys(entry.urls, 0)
+
+    def run(self):
+        """Leave the verified file under its name."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_file() and not difference(self.path, self.entry):
+                return self._count(self.path.stat().st_size)
+            self.furthest = self._arrived()
+            self._count(self.furthest)
+            # a run may have ended between the last byte and the new name
+            if not self.part.is_file() or difference(self.part, self.entry):
+                with requests.Session() as session:
+                    self.client.persist(
+                        self.entry.name, self.entry.urls, lambda url: self._attempt(session, url)
+                    )
+            self.part.replace(self.path)
+            self.version.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.part} cannot be written ({error.strerror}): free the disk or mend its "
+                "permissions, then rerun."
+            ) from error
+
+    def _attempt(self, session, url):
+        try:
+            self._receive(session, url)
+            if wrong := difference(self.part, self.entry):
+                if self.entry.size is None or self._arrived() == self.entry.size:
+                    self._discard()
+                    self.wrong_copies[url] += 1
+                raise _Failure(f"what came {wrong}", final=self.wrong_copies[url] >= _WRONG_COPIES)
+        except _Failure as failure:
+            arrived = self._arrived()
+            failure.advanced = arrived >= self.furthest + _GAIN
+            self.furthest = max(self.furthest, arrived)
+            raise
+
+    def _receive(self, session, url):
+        size = self.entry.size
+        if size is not None and self._arrived() >= size:
+            self._discard()
+        have, headers = self._arrived(), {}
+        version = self._known_version(url) if have else None
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        if version:
+            headers["If-Range"] = version
+        with self.client.open(session, url, **headers) as response:
+            if response.status_code == 200:
+                have = self._discard()
+            elif not self._continues(response, have, version):
+                self._discard()
+                raise _Failure(f"it did not continue at byte {have} of the same file")
+            if not have:
+                products.write_json(self.version, {url: _version(response)})
+            with self.part.open("ab") as file:
+                while size is None or have < size:
+                    wanted = _CHUNK if size is None else min(_CHUNK, size - have)
+                    # read1, since read would lose what came before a stall
+                    chunk = response.raw.read1(wanted, decode_content=False)
+                    if not chunk:
+                        break
+                    file.write(chunk)
+                    have += len(chunk)
+                    self._count(len(chunk))
+                    if self.client.stop.is_set():
+                        raise _Failure("interrupted", final=True)
+
+    def _continues(self, response, have, version):
+        """Whether a 206 brings the bytes after ours, of the same version and a file of the right size."""
+        got = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        return (
+            response.status_code == 206
+            and got is not None
+            and int(got[1]) == have
+            and (self.entry.size is None or got[2] in ("*", str(self.entry.size)))
+            and (not version or _version(response) in (None, version))
+        )
+
+    def _known_version(self, url):
+        try:
+            return json.loads(self.version.read_text(encoding="utf-8")).get(url)
+        except (FileNotFoundError, ValueError, AttributeError):
+            return None
+
+    def _arrived(self):
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def _discard(self):
+        self._count(-self._arrived())
+        self.part.unlink(missing_ok=True)
+        return 0
+
+    def _count(self, n_bytes):
+        with self.client.lock:
+            self.bar.update(n_bytes)
+
+
+def _version(response):
+    """Return what If-Range may name: a strong ETag, or else the date of the last change."""
+    tag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
+
+
+def _asked_pause(response):
+    """Seconds for which the server wants no request, by its own clock."""
+    headers = response.headers
+    now = _timestamp(headers.get("Date")) or time.time()
+    after, reset = headers.get("Retry-After", "").strip(), headers.get("X-RateLimit-Reset", "").strip()
+    if not response.ok and after:
+        return float(after) if after.isdecimal() else max(0.0, (_timestamp(after) or now) - now)
+    if headers.get("X-RateLimit-Remaining", "").strip() == "0" and reset.isdecimal():
+        # some count the seconds from now, others from 1970
+        return max(0.0, float(reset) - now) if float(reset) > 1e9 else float(reset)
+    return 0.0
+
+
+def _timestamp(http_date):
+    try:
+        return email.utils.parsedate_to_datetime(http_date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _wait(stop, seconds):
+    stop.wait(seconds)
