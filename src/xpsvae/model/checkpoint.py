@@ -18,7 +18,7 @@ import torch
 from xpsvae.errors import InputError
 from xpsvae.products import write_arrays
 
-__all__ = ["Checkpoints", "State", "fingerprint"]
+__all__ = ["Checkpoints", "State", "fingerprint", "require_writable"]
 
 KEPT = 2  # the newest, and the one before in case it is damaged
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, RuntimeError)
@@ -69,16 +69,7 @@ class Checkpoints:
     def __init__(self, folder, run):
         self.folder = None if folder is None else Path(folder) / run
         if self.folder is not None:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                probe = self.folder / ".probe"
-                probe.touch()
-                probe.unlink()
-            except OSError as error:
-                raise InputError(
-                    f"the checkpoint folder {self.folder} cannot be written to ({error.strerror}): "
-                    "name another or mend its permissions."
-                ) from error
+            require_writable(self.folder)
 
     def save(self, state, history):
         """Write a checkpoint after ``len(history)`` epochs; keep it and the one before."""
@@ -119,6 +110,25 @@ class Checkpoints:
 
     def _newest_first(self):
         return sorted(self.folder.glob("epoch-*.npz"), reverse=True) if self.folder else []
+
+
+def require_writable(folder):
+    """Make a folder and see that files can be written into it, before hours are spent.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    probe = Path(folder) / ".probe"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be written to ({error.strerror}): name another or mend it."
+        ) from error
 
 
 def fingerprint(choices, *arrays):

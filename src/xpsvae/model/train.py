@@ -13,7 +13,7 @@ import torch
 
 from xpsvae.errors import InputError
 from xpsvae.model import loss, storage
-from xpsvae.model.checkpoint import Checkpoints, State, fingerprint
+from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_writable
 from xpsvae.model.progress import Progress
 from xpsvae.model.standardise import checked
 from xpsvae.model.step import Flat, gradient_of
@@ -240,6 +240,7 @@ def main(arguments=None):
     given = vars(parser.parse_args(arguments))
     folder, names = given.pop("folder"), given.pop("validation")
     try:
+        require_writable(folder)
         x, x_err = read_array(given.pop("x")), read_array(given.pop("x_err"))
         fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
         save(folder, fitted)

@@ -1,0 +1,98 @@
+"""The gradient written by hand against autograd, and a whole step against torch's own pieces."""
+
+import copy
+
+import pytest
+import torch
+
+from xpsvae.model import ScatterVAE, loss
+from xpsvae.model.step import Flat, by_autograd, by_hand, gradient_of
+
+
+def twins(n_inputs=20, n_latents=3, hidden=(12, 9, 5)):
+    torch.manual_seed(0)
+    model = ScatterVAE(n_inputs, n_latents, hidden)
+    return Flat(model), Flat(copy.deepcopy(model))
+
+
+def batches(number, n_stars, n_inputs, n_latents, dtype):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(number):
+        yield (
+            torch.randn(n_stars, n_inputs, generator=generator, dtype=dtype),
+            torch.rand(n_stars, n_inputs, generator=generator, dtype=dtype),
+            torch.randn(n_stars, n_latents, generator=generator, dtype=dtype),
+        )
+
+
+@pytest.fixture()
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield torch.float64
+    torch.set_default_dtype(torch.float32)
+
+
+def test_hundred_steps_by_hand_equal_autograd_to_double_rounding(double):
+    plain, fast = twins()
+    optimisers = [torch.optim.AdamW([flat.parameters], lr=1e-3, fused=True) for flat in (plain, fast)]
+    by = by_autograd(plain), by_hand(fast)
+    for batch in batches(100, 64, 20, 3, double):
+        losses = [gradient(*batch) for gradient in by]
+        torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=0)
+        for optimiser in optimisers:
+            optimiser.step()
+    torch.testing.assert_close(plain.parameters, fast.parameters, rtol=0, atol=1e-7)
+    for name, tensor in plain.model.state_dict().items():
+        torch.testing.assert_close(tensor, fast.model.state_dict()[name], rtol=1e-6, atol=1e-7)
+
+
+def test_hundred_published_steps_give_the_losses_of_autograd_to_float_rounding():
+    plain, fast = twins(110, 6, (90, 70, 50, 30, 10))
+    optimisers = [torch.optim.AdamW([flat.parameters], lr=1e-4, fused=True) for flat in (plain, fast)]
+    by = by_autograd(plain), by_hand(fast)
+    idle = torch.zeros(len(plain.parameters), dtype=torch.bool)
+    idle[plain.idle] = True
+    for batch in batches(100, 256, 110, 6, torch.float32):
+        (rec, kl), (fast_rec, fast_kl) = (gradient(*batch) for gradient in by)
+        torch.testing.assert_close((rec, kl), (fast_rec, fast_kl), rtol=2e-5, atol=2e-5)
+        scale = plain.gradient.abs().max()
+        assert (plain.gradient - fast.gradient)[~idle].abs().max() < 1e-3 * scale
+        assert plain.gradient[idle].abs().max() < 1e-5 * scale  # nothing but rounding there
+        assert not fast.gradient[idle].any()
+        for optimiser in optimisers:
+            optimiser.step()
+
+
+def test_flat_step_equals_a_loop_over_separate_tensors(double):
+    """The plain loop of any textbook: modules, zero_grad, backward, AdamW over the list of parameters."""
+    flat, _ = twins()
+    model = copy.deepcopy(flat.model)
+    for parameter in model.parameters():
+        parameter.data, parameter.grad = parameter.data.clone(), None
+    textbook = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=False, foreach=False)
+    optimiser, gradient = torch.optim.AdamW([flat.parameters], lr=1e-3, fused=True), gradient_of(flat)
+    for x, variance, noise in batches(20, 64, 20, 3, double):
+        textbook.zero_grad()
+        mean, log_var, x_hat, scatter = model(x, noise)
+        reconstruction = loss.reconstruction(x, variance, x_hat, scatter).mean()
+        (reconstruction + loss.kl_divergence(mean, log_var).sum(1).mean()).backward()
+        textbook.step()
+        ours, _ = gradient(x, variance, noise)
+        optimiser.step()
+        torch.testing.assert_close(ours, reconstruction.detach(), rtol=1e-10, atol=0)
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(flat.model.state_dict()[name], tensor, rtol=1e-6, atol=1e-7)
+
+
+def test_flat_vectors_are_the_models_own_tensors():
+    flat, _ = twins()
+    assert flat.parameters.numel() == sum(p.numel() for p in flat.model.parameters())
+    with torch.no_grad():
+        flat.parameters.fill_(0.25)
+        flat.running_var.fill_(4)
+        flat.batches.fill_(7)
+    for name, tensor in flat.model.state_dict().items():
+        if name.endswith("running_mean"):
+            continue
+        expected = 4 if name.endswith("running_var") else 7 if name.endswith("tracked") else 0.25
+        assert (tensor == expected).all()
