@@ -42,6 +42,7 @@ rule build_paper:
     input:
         tex=source("paper/ms.tex"),
         bib=source("paper/references.bib"),
+        dataset=source(f"paper/datasets/{config['dataset']}.tex"),
         numbers=rules.build_numbers.output.numbers,
         cutflow=rules.build_numbers.output.cutflow,
         table1=rules.classify_alpha.output.tex,

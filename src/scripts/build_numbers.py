@@ -10,14 +10,10 @@ with job(snakemake):
     from xpsvae.products import read_json, read_table, write_text
     from xpsvae.xp.photometry import G_ZERO_POINT
 
-    files = snakemake.input
-    crossmatch, cutflow, config, latents, dimensions, baselines, comparison, alpha, classifiers = (
-        read_json(files[name])
-        for name in (
-            "crossmatch", "cutflow", "model_config", "latent_summary", "dimensions", "baselines", "comparison",
-            "alpha", "classifiers",
-        )
-    )  # fmt: skip
+    files, outputs = snakemake.input, snakemake.output
+    crossmatch, cutflow, config = map(read_json, (files.crossmatch, files.cutflow, files.model_config))
+    latents, dimensions = map(read_json, (files.latent_summary, files.dimensions))
+    baselines, comparison = map(read_json, (files.baselines, files.comparison))
     stars = read_table(files.stars, ["phot_g_mean_mag", "logg", "teff"])
     macros = {
         **report.paper_macros(),
@@ -26,7 +22,7 @@ with job(snakemake):
         **report.latent_macros(latents, dimensions),
         **report.comparison_macros(comparison, baselines, read_table(files.per_star)),
         **report.track_macros(read_table(files.kiel), read_table(files.metallicity)),
-        **report.alpha_macros(alpha, classifiers),
+        **report.alpha_macros(read_json(files.alpha), read_json(files.classifiers)),
     }
-    write_text(snakemake.output.numbers, to_tex(macros, report.switches(crossmatch, config, latents)))
-    write_text(snakemake.output.cutflow, report.cutflow_table(cutflow))
+    write_text(outputs.numbers, to_tex(macros, report.switches(crossmatch, config, latents)))
+    write_text(outputs.cutflow, report.cutflow_table(cutflow))

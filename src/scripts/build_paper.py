@@ -10,6 +10,7 @@ with job(snakemake):
     given = snakemake.input
     sources = {
         "references.bib": given.bib,
+        "dataset.tex": given.dataset,
         "numbers.tex": given.numbers,
         "cutflow.tex": given.cutflow,
         "table1.tex": given.table1,

@@ -96,7 +96,7 @@ def prose(text):
     r"""Plain text as LaTeX, abundances and relations in mathematics: ``$-$1.6 $<$ $[\mathrm{Fe}/...$``."""
     text = re.sub(r"([%&#_$])", r"\\\1", text)
     text = re.sub(r"\[(\w+)/(\w+)\]", _abundance, text)
-    text = re.sub(r"(?<![\w.])-(?=\d)", "$-$", text)
+    text = re.sub(r"(?<![\w.])-(?=[\d ])", "$-$", text)
     return re.sub(r"([<>])", r"$\1$", text)
 
 

@@ -166,8 +166,9 @@ def cutflow_table(cutflow):
 \enddata
 \tablecomments{{``Removes'' counts the stars that fail a cut taken alone, among them those without the value
 that is cut on; ``Remain'' those that pass it and all cuts above it. ``Published'' is the original paper's
-count, given there for few single cuts. Cut (viii) asks for the labels that the analysis needs ($T_\mathrm{{eff}}$,
-$\log g$, $[\mathrm{{M}}/\mathrm{{H}}]$, $[\alpha/\mathrm{{M}}]$); the original paper has no such cut.}}
+count, given there for few single cuts. Cut (viii) asks for the labels that the analysis needs
+($T_\mathrm{{eff}}$, $\log g$, $[\mathrm{{M}}/\mathrm{{H}}]$, $[\alpha/\mathrm{{M}}]$); the original paper has
+no such cut.}}
 \end{{deluxetable*}}
 """
 
@@ -214,8 +215,8 @@ def model_macros(config, history):
 def n_parameters(n_inputs, hidden, n_latents):
     """Count the weights of the sVAE.
 
-    Linear layers have a bias. All hidden layers are batch-normalised (two weights a unit), but for the first of
-    the decoder and of the scatter estimator.
+    Linear layers have a bias. All hidden layers are batch-normalised (two weights a unit), but for the first
+    of the decoder and of the scatter estimator.
 
     Parameters
     ----------
@@ -364,9 +365,7 @@ def alpha_macros(summary, report, variant="leak_free"):
     gains = {(entry["classifier"], entry["over"], entry["variant"]): entry for entry in report["gains"]}
     sample = report["variants"][variant]
     names = {
-        "Mh": "m_h",
         "Label": "label",
-        "LabelExtinction": "label_extinction",
         "Latent": "latent",
         "LabelLatent": "label_latent",
         "LabelPermuted": "label_permuted",
@@ -381,19 +380,19 @@ def alpha_macros(summary, report, variant="leak_free"):
         "NClassifierTrain": count(sample["n_train"]),
         "NClassifierTest": count(sample["n_test"]),
         "AccMajority": decimal(sample["majority"], 3),
+        "AccMajorityPublished": decimal(report["variants"]["published"]["majority"], 3),
     }
     for suffix, classifier in names.items():
         entry = scores[classifier, variant]
-        macros |= {
-            f"Acc{suffix}": decimal(entry["accuracy"], 3),
-            f"Auc{suffix}": decimal(entry["roc_auc"], 3),
-            f"Acc{suffix}Interval": interval(entry["intervals"]["accuracy"]),
-            f"Auc{suffix}Interval": interval(entry["intervals"]["roc_auc"]),
-        }
+        macros[f"Acc{suffix}"] = decimal(entry["accuracy"], 3)
+        macros[f"Auc{suffix}"] = decimal(entry["roc_auc"], 3)
+    for suffix in ("Label", "Latent"):
+        bounds = scores[names[suffix], variant]["intervals"]
+        macros[f"Acc{suffix}Interval"] = interval(bounds["accuracy"])
+        macros[f"Auc{suffix}Interval"] = interval(bounds["roc_auc"])
     for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
         macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
         macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
-        macros[f"AccMajority{suffix}"] = decimal(report["variants"][other]["majority"], 3)
     for suffix, over in (("", "label"), ("Permuted", "label_permuted")):
         gain = gains["label_latent", over, variant]
         for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):

@@ -1,0 +1,581 @@
+"""The paper's numbers against hand-computed ones, its text against the numbers, its build against itself."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xpsvae import latex, report
+from xpsvae.errors import InputError
+
+PAPER = Path(__file__).parents[2] / "paper"
+TEXT = PAPER / "ms.tex"
+FIGURES = {
+    "catalog_cuts", "catalog_kiel", "svae_arch", "xp_vae_models", "lam_coeff_errs", "compare_lam",
+    "zgr_rel_errs", "compare_zgr", "err_stellar_labels", "kiel_vs_latent", "physical_spectra",
+    "kiel_metallicity_tracks", "latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks",
+    "alpha_bimodality", "confusion_matrices", "latent_tracks",
+}  # fmt: skip
+
+
+# Values as LaTeX ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (latex.count(34045), "34{,}045"),
+        (latex.count(7), "7"),
+        (latex.count(502311), "502{,}311"),
+        (latex.decimal(0.9214, 3), "0.921"),
+        (latex.decimal(-0.125, 2), r"\ensuremath{-0.12}"),
+        (latex.decimal(-0.0004, 2), "0.00"),
+        (latex.signed(0.0123), r"\ensuremath{+0.012}"),
+        (latex.signed(-0.0123), r"\ensuremath{-0.012}"),
+        (latex.signed(-0.0001), "0.000"),
+        (latex.significant(3e-7, 1), r"\ensuremath{3\times10^{-7}}"),
+        (latex.significant(9.96e-5, 2), r"\ensuremath{1.0\times10^{-4}}"),
+        (latex.significant(0.0123), "0.012"),
+        (latex.significant(512.3, 2), "512"),
+        (latex.significant(0), "0"),
+        (latex.interval([0.9012, 0.9333]), "0.901--0.933"),
+        (latex.interval([-0.01, 0.02]), r"\ensuremath{-0.010} to 0.020"),
+        (latex.listing([]), "none"),
+        (latex.listing(["a"]), "a"),
+        (latex.listing(["a", "b", "c"]), "a, b and c"),
+        (latex.prose("-1.6 < [Fe/H] < 0.2 & 5 %"), r"$-$1.6 $<$ $[\mathrm{Fe}/\mathrm{H}]$ $<$ 0.2 \& 5 \%"),
+        (latex.prose("0.2 - 0.1 x"), "0.2 $-$ 0.1 x"),
+        (latex.prose("action-diamond [alpha/M]"), r"action-diamond $[\alpha/\mathrm{M}]$"),
+    ],
+)
+def test_values(made, expected):
+    assert made == expected
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_missing_says_so(value):
+    made = [latex.count(value), latex.decimal(value), latex.signed(value), latex.significant(value)]
+    assert set(made) == {r"\mbox{not available}"}
+    assert latex.interval([0.1, value]) == latex.interval(None) == r"\mbox{not available}"
+
+
+def test_macros_and_switches_become_definitions():
+    text = latex.to_tex({"NFull": "39{,}851"}, {"HasFlags": False, "OneCycle": True})
+    assert text.splitlines()[1:] == [
+        r"\newcommand{\NFull}{39{,}851}",
+        r"\newcommand{\IfHasFlags}[2]{#2}",
+        r"\newcommand{\IfOneCycle}[2]{#1}",
+    ]
+    with pytest.raises(ValueError, match="letters only"):
+        latex.to_tex({"n_full": "1"}, {})
+
+
+# Products as macros ---------------------------------------------------------------------------------
+
+CROSSMATCH = {
+    "labels": {"rows": 1200, "duplicates_dropped": 100, "sources": 1100, "unmatched": 3},
+    "null_columns": ["starflag", "aspcapflag", "j_r"],
+}
+
+
+def step(cut, asks, removed, remaining, paper=None):
+    return {
+        "cut": cut,
+        "asks": asks,
+        "available": removed is not None,
+        "removed_alone": removed,
+        "remaining": remaining,
+        "paper_removed_alone": paper,
+    }
+
+
+CUTFLOW = {
+    "stars": {"full": 1097, "good": 900, "pristine": 800, "train": 987, "test": 110},
+    "paper_stars": {"full": 502311, "good": 202970, "pristine": 123804, "train": 452079, "test": 50232},
+    "split": {"test_fraction": 0.1, "seed": 1},
+    "cuts": {
+        "good": [
+            step("teff_snr", "Teff / error > 20", 46, 1051, 16028),
+            step("bp_rp", "0 < G_BP - G_RP < 4", 12, 1040),
+            step("aspcapflag", "ASPCAPFLAG bits 19, 23 unset", None, 1040),
+        ],
+        "pristine": [
+            step("teff_snr", "Teff / error > 100", 200, 897, 273466),
+            step("bp_rp", "0 < G_BP - G_RP < 4", 12, 890),
+            step("aspcapflag", "ASPCAPFLAG bits 19, 23 unset", None, 890),
+        ],
+    },
+}
+CONFIG = {
+    "model": {"n_inputs": 110, "hidden": [90, 70, 50, 30, 10], "n_latents": 6},
+    "training": {
+        "epochs": 250,
+        "batch_size": 1024,
+        "schedule": "one-cycle",
+        "learning_rate": 3e-3,
+        "warm_up": 0.3,
+        "restart_every": 500,
+        "weight_decay": 0.01,
+    },
+}
+HISTORY = pd.DataFrame(
+    {
+        "loss": [9.0, -94.87],
+        "val_loss": [9.0, -94.26],
+        "val_reconstruction": [9.0, -106.0],
+        "val_kl": [9.0, 11.74],
+    }
+)
+LATENTS = {
+    "n_latents": 3,
+    "kl": [2.389, 0.001, 1.9],
+    "live": [1, 3],
+    "dead": [2],
+    "live_threshold": 0.05,
+}
+DIMENSIONS = {
+    "logg": 3,
+    "teff": 1,
+    "m_h": 1,
+    "alpha_m": 3,
+    "boundary": {"dimension": 3, "value": -0.754, "ms_side": "above", "accuracy": 0.9731},
+    "association": {
+        label: {"1": {"spearman": 0.5}, "3": {"spearman": -0.912}}
+        for label in ("logg", "teff", "m_h", "alpha_m")
+    },
+}
+BASELINES = {
+    "pca": {"explained_variance": [0.7, 0.2, 0.05]},
+    "label_mlp": {"n_predicted": 95, "n_missing_label": 13, "n_a_k_outside": 2, "wavelength": [336.0, 338.0]},
+}
+
+
+def compared(pca, label_mlp):
+    return {
+        "svae": {"rmse": [1.0] * len(pca)},
+        "pca": {"rmse_ratio": pca},
+        "label_mlp": {"rmse_ratio": label_mlp},
+    }
+
+
+COMPARISON = {
+    "coefficients": compared([0.5, 3.0, 1.5, 2.5], [0.5, 0.25, 4.0, 0.75]),
+    "wavelengths": compared([1.2, 1.0, 0.9], [3.0, 2.0, 1.0]),
+}
+PER_STAR = pd.DataFrame(
+    {
+        f"rmse_{space}_{model}": [1.0, 2.0, 30.0, None if model == "label_mlp" else 400.0]
+        for space in ("coefficient", "flux")
+        for model in ("svae", "pca", "label_mlp")
+    }
+)
+KIEL = pd.DataFrame({"branch": ["ms", "ms", "ms", "gb", "gb"], "n": [10, 30, 20, 0, 5]})
+METALLICITY = pd.DataFrame(
+    {"branch": ["ms", "ms", "gb", "gb"], "m_h_centre": [0.0, 0.5, 0.0, 0.5], "n": [0, 2, 0, 0]}
+)
+ALPHA = {
+    "n_giants": 2000,
+    "n_high_alpha": 401,
+    "high_alpha_fraction": 0.2005,
+    "n_enceladus": 12,
+    "enceladus_kind": "chemical",
+    "enceladus_selection": "chemical: -1.6 < [Fe/H] < -0.9",
+}
+
+
+def entry(classifier, variant, accuracy, auc, bounds=(0.8, 0.95)):
+    return {
+        "classifier": classifier,
+        "variant": variant,
+        "accuracy": accuracy,
+        "roc_auc": auc,
+        "intervals": {"accuracy": list(bounds), "roc_auc": list(bounds)},
+    }
+
+
+def gain(classifier, over, accuracy, auc):
+    return {
+        "classifier": classifier,
+        "over": over,
+        "variant": "leak_free",
+        "accuracy": {"gain": accuracy, "interval": [accuracy - 0.01, accuracy + 0.01]},
+        "roc_auc": {"gain": auc, "interval": [auc - 0.01, auc + 0.01]},
+    }
+
+
+CLASSIFIERS = {
+    "classifiers": [
+        *(
+            entry(name, "published", value, value)
+            for name, value in (("m_h", 0.7), ("label", 0.79), ("label_extinction", 0.79), ("latent", 0.89))
+        ),
+        entry("label", "corrected", 0.91, 0.95),
+        *(
+            entry(name, "leak_free", accuracy, auc)
+            for name, accuracy, auc in (
+                ("m_h", 0.74, 0.81),
+                ("label", 0.9, 0.95),
+                ("label_extinction", 0.91, 0.96),
+                ("latent", 0.88, 0.92),
+                ("label_latent", 0.92, 0.957),
+                ("label_permuted", 0.905, 0.945),
+            )
+        ),
+    ],
+    "gains": [
+        gain("latent", "label", -0.02, -0.03),
+        gain("label_latent", "label", 0.005, 0.007),
+        gain("label_latent", "label_permuted", 0.015, 0.012),
+    ],
+    "variants": {
+        "published": {"majority": 0.8, "n_train": 1800, "n_test": 200},
+        "corrected": {"majority": 0.8, "n_train": 1800, "n_test": 200},
+        "leak_free": {"majority": 0.795, "n_train": 1790, "n_test": 210},
+    },
+}
+
+
+def stars():
+    logg = [0.6] * 2 + [1.2] * 3 + [1.6] * 2 + [2.2] * 2 + [2.7] * 4 + [3.2] * 2 + [4.5] * 9
+    return pd.DataFrame(
+        {"phot_g_mean_mag": [8.0, *[12.0] * 22, 15.0], "logg": logg, "teff": [9000.0] + [5000.0] * 23}
+    )
+
+
+def all_macros():
+    return {
+        **report.paper_macros(),
+        **report.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671),
+        **report.model_macros(CONFIG, HISTORY),
+        **report.latent_macros(LATENTS, DIMENSIONS),
+        **report.comparison_macros(COMPARISON, BASELINES, PER_STAR),
+        **report.track_macros(KIEL, METALLICITY),
+        **report.alpha_macros(ALPHA, CLASSIFIERS),
+    }
+
+
+def all_switches():
+    return report.switches(CROSSMATCH, CONFIG, LATENTS)
+
+
+def test_catalog_counts():
+    macros = report.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671)
+    expected = {
+        "NFull": "1{,}097",
+        "NTrain": "987",
+        "NTest": "110",
+        "NRows": "1{,}200",
+        "NDuplicateRows": "100",
+    }
+    expected |= {"NUnmatched": "3", "GMin": "8.0", "GMax": "15.0", "GMedian": "12.0", "NHot": "1"}
+    expected |= {"LoggSpread": "2.0", "ZeroPoint": "25.6874"}  # 4 stars in 2.5-3.0, 2 in the emptiest
+    assert macros.items() >= expected.items()
+
+
+def test_an_empty_bin_of_logg_has_no_spread():
+    few = stars()[lambda frame: frame["logg"] != 1.2]
+    assert report.catalog_macros(CROSSMATCH, CUTFLOW, few, 3e-7, 0)["LoggSpread"] == latex.NOT_AVAILABLE
+
+
+def test_switches_follow_the_null_columns():
+    assert all_switches() == {"HasFlags": False, "HasActions": False, "OneCycle": True, "DeadLatents": True}
+    complete = report.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
+    assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
+
+
+def test_cutflow_table_holds_every_count_beside_the_papers():
+    table = report.cutflow_table(CUTFLOW)
+    rows = [line.rstrip("\\ ").split(" & ") for line in table.splitlines() if line.count("&") == 8]
+    assert rows == [
+        ["all stars", "", "", "1{,}097", "502{,}311", "", "", "1{,}097", "502{,}311"],
+        [r"(i) $T_\mathrm{eff}/\sigma(T_\mathrm{eff})$", "$>20$", "46", "1{,}051", "removes 16{,}028"]
+        + ["$>100$", "200", "897", "removes 273{,}466"],
+        [r"(ii) $G_\mathrm{BP}-G_\mathrm{RP}$", "0--4", "12", "1{,}040", r"\nodata"]
+        + ["0--4", "12", "890", r"\nodata"],
+        ["(iii) ASPCAPFLAG", "bits 19, 23", "not available", r"\nodata", r"\nodata"]
+        + ["bits 19, 23", "not available", r"\nodata", r"\nodata"],
+        ["remaining", "", "", "900", "202{,}970", "", "", "800", "123{,}804"],
+    ]
+
+
+def test_model_numbers_come_from_the_last_epoch():
+    macros = report.model_macros(CONFIG, HISTORY)
+    expected = {
+        "NEpochs": "250",
+        "BatchSize": "1{,}024",
+        "LearningRate": r"\ensuremath{3\times10^{-3}}",
+        "WarmUp": "30",
+    }
+    expected |= {"LossTest": r"\ensuremath{-94.3}", "LossTestKl": "11.7", "NParameters": "67{,}182"}
+    assert macros.items() >= expected.items()
+
+
+def test_parameters_are_those_of_the_model():
+    from xpsvae.model.svae import ScatterVAE
+
+    model = ScatterVAE(20, 3)
+    hidden = CONFIG["model"]["hidden"]
+    assert report.n_parameters(20, hidden, 3) == sum(weight.numel() for weight in model.parameters())
+
+
+def test_latents_in_use_and_what_they_follow():
+    macros = report.latent_macros(LATENTS, DIMENSIONS)
+    assert macros["KlList"] == "2.39, 0.00 and 1.90"
+    assert (macros["NLive"], macros["LiveLatents"], macros["DeadLatents"]) == (
+        "2",
+        "$z_{1}$ and $z_{3}$",
+        "$z_{2}$",
+    )
+    assert macros["ChosenLatents"].startswith(
+        r"$z_{3}$ for $\log g$ (rank correlation \ensuremath{-0.91}), $z_{1}$ for $T_\mathrm{eff}$ (rank "
+    )
+    assert (macros["BoundaryValue"], macros["BoundaryAccuracy"]) == (r"\ensuremath{-0.75}", "97.3")
+
+
+def test_comparison_medians_ranges_and_wins():
+    macros = report.comparison_macros(COMPARISON, BASELINES, PER_STAR)
+    expected = {
+        "CoefficientRatioPca": "2.00",
+        "CoefficientRatioPcaMin": "0.50",
+        "CoefficientRatioPcaMax": "3.00",
+    }
+    expected |= {"CoefficientWinsPca": "3", "SvaeVersusPca": "better than"}
+    expected |= {"CoefficientRatioMlp": "0.62", "CoefficientWinsMlp": "1", "SvaeVersusMlp": "worse than"}
+    expected |= {"FluxRatioPca": "1.00", "FluxWinsPca": "1", "FluxRatioMlp": "2.00", "FluxWinsMlp": "2"}
+    expected |= {"PcaComponents": "3", "PcaVariance": "95.0", "LabelMlpMissing": "15"}
+    # Medians of 1, 2, 30: the star without a prediction by the label MLP counts for no model.
+    expected |= {"RmseCoefficientSvae": "2.0", "RmseFluxMlp": "2.0"}
+    assert macros.items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"), [(1.2, "better than"), (1.04, "on a par with"), (0.9, "worse than")]
+)
+def test_words_follow_the_ratio(ratio, word):
+    comparison = COMPARISON | {"coefficients": compared([ratio] * 3, [ratio] * 3)}
+    assert report.comparison_macros(comparison, BASELINES, PER_STAR)["SvaeVersusPca"] == word
+
+
+def test_tracks_count_filled_bins():
+    macros = report.track_macros(KIEL, METALLICITY)
+    assert [macros[f"N{part}"] for part in ("MsBins", "MsFilled", "GbBins", "GbFilled")] == [
+        "3",
+        "3",
+        "2",
+        "1",
+    ]
+    assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "5", "2")
+    assert (macros["NMsEmpty"], macros["NGbEmpty"], macros["NGbWindows"]) == ("1", "2", "2")
+
+
+def test_alpha_scores_and_verdicts():
+    macros = report.alpha_macros(ALPHA, CLASSIFIERS)
+    expected = {
+        "HighFraction": "20.1",
+        "AccMajority": "0.795",
+        "AccLatent": "0.880",
+        "AccLabelLatent": "0.920",
+    }
+    expected |= {
+        "AccLabelPublished": "0.790",
+        "AccLabelCorrected": "0.910",
+        "AccLabelInterval": "0.800--0.950",
+    }
+    expected |= {"GainAccuracy": r"\ensuremath{+0.005}", "GainAucPermuted": r"\ensuremath{+0.012}"}
+    expected |= {"NBelowMajority": "3", "NPublishedClassifiers": "4", "LatentVersusLabel": "below"}
+    assert macros.items() >= expected.items()
+    assert macros["GainVerdict"].startswith(
+        "no more than"
+    )  # the interval of the gain, -0.005 to 0.015, holds zero
+    assert macros["LatentVerdict"].startswith("hold information")  # 0.80 is above 0.795
+
+
+def test_verdicts_turn_with_the_numbers():
+    gains = [gain("latent", "label", 0.03, 0.03), gain("label_latent", "label", 0.03, 0.03)]
+    gains.append(gain("label_latent", "label_permuted", 0.03, 0.03))
+    variants = CLASSIFIERS["variants"] | {"leak_free": {"majority": 0.9, "n_train": 1, "n_test": 1}}
+    macros = report.alpha_macros(ALPHA, CLASSIFIERS | {"gains": gains, "variants": variants})
+    assert macros["GainVerdict"].startswith("more than")
+    assert macros["LatentVersusLabel"] == "above"
+    assert macros["LatentVerdict"].startswith("give no evidence")
+
+
+# The text -------------------------------------------------------------------------------------------
+
+
+def without_comments(path):
+    return re.sub(r"(?<!\\)%.*", "", path.read_text(encoding="utf-8"))
+
+
+def sources():
+    return {path: without_comments(path) for path in (TEXT, *sorted((PAPER / "datasets").glob("*.tex")))}
+
+
+def used_names(text):
+    """Macros that start with a capital letter: ours, or one of TeX's Greek capitals."""
+    return set(re.findall(r"\\([A-Z][A-Za-z]*)", text)) - {"Delta"}
+
+
+def defined_names(text):
+    return set(re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", text))
+
+
+@pytest.mark.parametrize("dataset", sorted((PAPER / "datasets").glob("*.tex")), ids=lambda path: path.stem)
+def test_every_macro_is_defined_and_every_number_is_used(dataset):
+    numbers = set(all_macros()) | {f"If{name}" for name in all_switches()}
+    text = without_comments(TEXT) + without_comments(dataset)
+    assert used_names(text) - defined_names(text) - numbers == set()
+    assert numbers - used_names(text) == set()
+    assert not numbers & defined_names(text)
+
+
+def test_no_result_is_typed_by_hand():
+    """Digits outside macros are constants of method or instrument, each named here with its neighbours."""
+    constants = (
+        # the instrument, its grids, its releases
+        *("330--680", "640--1050", "336 to 1020", r"392\s+to 992", r"steps of 10\\,nm", r"steps of 2\\,nm"),
+        *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
+        # priors and prefactors
+        *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}"),
+        # samples that are defined by numbers
+        *(r"\\logg<3\.8", r"\\teff<5500", r"\\feh>-1", r"8000\\,K", r"0\.5 and 3\.5", "fewer than 100"),
+        # what Section 5 says the published code does
+        *(
+            "3 by",
+            "0\\.2, is used",
+            r"100\\,K",
+            "2 and 3",
+            "19 and 23",
+            "32--36",
+            "0--4",
+            r"\$-0\.4\$",
+            r"< 0\.1\$",
+        ),
+        # a check that was made outside the build, and the level of the intervals
+        *("85 to 90", "50 DR3 sources", "94 per cent", "99 per cent", "95 per cent"),
+        *("paper's Table 1", r"M_\{\d\d\}"),
+    )
+    for path, text in sources().items():
+        body = text.split(r"\begin{document}")[-1]
+        body = re.sub(r"\\begin\{(equation\*?)\}.*?\\end\{\1\}", "", body, flags=re.DOTALL)
+        body = re.sub(r"\\(label|ref|citep?t?|includegraphics|input|begin)(\[[^]]*\])*\{[^}]*\}", "", body)
+        body = re.sub(r"\{(P\{[^}]*\})+\}|\[\d\]\{#\d\}|#\d|[\d.]+(pt|\\columnwidth)", "", body)
+        for pattern in constants:
+            body = re.sub(rf"(?<![\d.]){pattern}(?!\d)", "", body)
+        found = [line for line in body.splitlines() if re.search(r"\d", line)]
+        assert found == [], path.name
+
+
+def test_every_figure_is_shown_and_referred_to_once():
+    text = without_comments(TEXT)
+    assert sorted(re.findall(r"\\includegraphics\[[^]]*\]\{(\w+)\}", text)) == sorted(FIGURES)
+    labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + report.cutflow_table(CUTFLOW))
+    assert len(labels) == len(set(labels)) == len(FIGURES) + 4
+    assert set(labels) <= set(re.findall(r"\\ref\{([\w:]+)\}", text))
+
+
+def test_equations_have_the_papers_numbers():
+    numbered = re.findall(
+        r"\\begin\{equation\}(.*?)\\end\{equation\}", without_comments(TEXT), flags=re.DOTALL
+    )
+    assert len(numbered) == 15
+    assert r"\mathrm{RMSE}(j)" in numbered[6] and "5.9 - 4" in numbered[9] and r"\mathrm{Acc}" in numbered[12]
+
+
+def test_citations_and_bibliography_agree():
+    keys = re.findall(
+        r"^@\w+\{(\w+),", (PAPER / "references.bib").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    cited = re.findall(r"\\cite[pt]?(?:\[[^]]*\])*\{([^}]+)\}", "".join(sources().values()))
+    assert len(keys) == len(set(keys))
+    assert {key.strip() for group in cited for key in group.split(",")} == set(keys)
+
+
+def test_the_first_page_says_which_data_these_are():
+    before_data = without_comments(TEXT).split(r"\section{Data}")[0]
+    assert r"\DatasetSentence" in before_data and r"\DatasetBox" in before_data
+    box = (
+        (PAPER / "datasets" / "library.tex")
+        .read_text(encoding="utf-8")
+        .split(r"{\DatasetBox}")[1]
+        .split("\n\n")[0]
+    )
+    for word in (
+        "library",
+        "real",
+        "flat",
+        "density",
+        "inferred",
+        "modelled",
+        "correlations",
+        "flags",
+        "actions",
+    ):
+        assert word in box
+
+
+# The PDF --------------------------------------------------------------------------------------------
+
+needs_latex = pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
+
+
+def document(tmp_path, body, name="ms.tex"):
+    path = tmp_path / name
+    path.write_text(
+        r"\documentclass{article}\usepackage{natbib}\pdftrailerid{}\input{numbers}\begin{document}"
+        f"\n{body}\n"
+        r"\bibliographystyle{plainnat}\bibliography{references}\end{document}"
+    )
+    (tmp_path / "numbers.tex").write_text(latex.to_tex({"NFull": "39{,}851"}, {}))
+    (tmp_path / "references.bib").write_text("@misc{known, author={A}, title={T}, year=2020}\n")
+    return path, {name: tmp_path / name for name in ("numbers.tex", "references.bib")}
+
+
+@needs_latex
+def test_the_same_sources_give_the_same_bytes(tmp_path):
+    tex, files = document(tmp_path, r"\today{} has $\NFull$ stars \citep{known}.")
+    for name in ("first.pdf", "second.pdf"):
+        latex.typeset(tex, files, tmp_path / name)
+    first, second = ((tmp_path / name).read_bytes() for name in ("first.pdf", "second.pdf"))
+    assert first == second
+    assert first.startswith(b"%PDF")
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (
+            r"\citep{known}, line two" + "\n" + r"has \Nonsense{} in it",
+            r"undefined control sequence \Nonsense in ms.tex, line 3",
+        ),
+        (r"\citep{known} and Figure~\ref{fig:none}", "undefined reference 'fig:none'"),
+        (r"\citep{known} and \citep{nobody}", "undefined citation 'nobody'"),
+        (r"\citep{known} $x", "Missing \\$ inserted in ms.tex, line 3"),
+    ],
+)
+def test_the_first_problem_is_one_sentence(tmp_path, body, problem):
+    tex, files = document(tmp_path, body)
+    with pytest.raises(InputError) as error:
+        latex.typeset(tex, files, tmp_path / "ms.pdf")
+    assert re.search(re.escape(problem).replace(r"\\\$", r"\$"), str(error.value))
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.glob("*.pdf"))
+
+
+def test_a_missing_source_is_named(tmp_path):
+    if shutil.which("latexmk") is None:
+        pytest.skip("latexmk is not installed")
+    tex, files = document(tmp_path, "text")
+    with pytest.raises(
+        InputError, match=r"absent\.pdf does not exist: the paper needs it as figures/absent\.pdf"
+    ):
+        latex.typeset(tex, files | {"figures/absent.pdf": tmp_path / "absent.pdf"}, tmp_path / "ms.pdf")
+
+
+def test_without_latex_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="apt-get install latexmk"):
+        latex.typeset(tmp_path / "ms.tex", {}, tmp_path / "ms.pdf")
