@@ -276,8 +276,8 @@ def classify(frame, classes, live, test_fraction=0.1, n_bootstrap=1000, seed=0, 
         for name in chosen[variant]:
             scrambled = variant == "published"
             matrix, names = features(name, frame, live, scrambled, seed)
-            # The published variant differs in the label features alone: do not train the others twice.
-            task = (name, scrambled and name.startswith("label"), variant == "leak_free")
+            # The same features of the same stars make the same forest, whatever variant asks for it.
+            task = (*names, scrambled and name.startswith("label"), variant == "leak_free")
             if task not in done:
                 done[task] = forest(matrix, classes, train, test, threads)
             predicted, probability = done[task]

@@ -208,8 +208,8 @@ def dimensions(frame, live, n_bins=20):
         "how": (
             "Live dimensions are assigned to log g, T_eff, [M/H] and [alpha/M] so that the sum of the mutual "
             f"information ({n_bins} x {n_bins} bins of equal count, one posterior draw a star), relative to "
-            f"each label's largest, is greatest{shared}; pristine stars, for [alpha/M] those on the giant-branch "
-            "side of Eq. 10."
+            f"each label's largest, is greatest{shared}; pristine stars, for [alpha/M] those on the "
+            "giant-branch side of Eq. 10."
         ),
     }
 
