@@ -276,8 +276,8 @@ def test_tabular_is_one_well_formed_latex_row_a_line(result):
     assert all(line.endswith("\\\\") for line in body)
     assert not any(line.startswith("[") for line in body)
     label = next(row for row in rows if (row["classifier"], row["variant"]) == ("label", "corrected"))
-    half = (label["accuracy_high"] - label["accuracy_low"]) / 2
-    assert any(f"corrected & ${label['accuracy']:.3f} \\pm {half:.3f}$" in line for line in body)
+    half = round(1000 * (label["accuracy_high"] - label["accuracy_low"]) / 2)
+    assert any(f"corrected & {label['accuracy']:.3f}({half}) &" in line for line in body)
 
 
 def test_what_is_not_defined_is_null_not_nan(frame):
