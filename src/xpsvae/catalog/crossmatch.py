@@ -78,12 +78,12 @@ def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior
     """
     _require("labels", labels, ("source_id", "apogee_id", "phot_g_mean_mag", "snr"))
     _require("spectra", spectra, ("source_id", "flux", "flux_error"))
-    _refuse("labels", "source_id", labels.source_id, labels.source_id <= 0, "not positive")
-    _refuse("spectra", "source_id", spectra.source_id, spectra.source_id <= 0, "not positive")
-    _refuse("labels", "phot_g_mean_mag", labels.source_id, ~np.isfinite(labels.phot_g_mean_mag), "missing")
-    flux, flux_error = (np.stack(spectra[name].to_numpy()).astype(float) for name in ("flux", "flux_error"))
-    finite = np.isfinite(flux).all(axis=1)
-    _refuse("spectra", "flux", spectra.source_id, ~finite, "NaN or infinite")
+    for name, table in (("labels", labels), ("spectra", spectra)):
+        if table.source_id.dtype.kind != "i":
+            raise InputError(f"source_id of the {name} is {table.source_id.dtype}: give 64-bit integers.")
+        _refuse(name, "source_id", table.source_id, table.source_id <= 0, "not positive")
+    flux, flux_error = (_matrix(spectra, name) for name in ("flux", "flux_error"))
+    _refuse("spectra", "flux", spectra.source_id, ~np.isfinite(flux).all(axis=1), "NaN or infinite")
     positive = ((flux_error > 0) & np.isfinite(flux_error)).all(axis=1)
     _refuse("spectra", "flux_error", spectra.source_id, ~positive, "not positive and finite")
 
@@ -99,14 +99,14 @@ def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior
         raise InputError(
             "labels and spectra have no source_id in common: check that both are Gaia DR3 identifiers."
         )
+    matched = labels.iloc[best_labels[in_labels]].reset_index(drop=True)
+    magnitude = matched.phot_g_mean_mag.astype(float)
+    _refuse("labels", "phot_g_mean_mag", matched.source_id, ~np.isfinite(magnitude), "NaN or infinite")
+    rows = best_spectra[in_spectra]
     coefficients, errors = flux_to_coefficients(
-        flux[best_spectra[in_spectra]],
-        flux_error[best_spectra[in_spectra]],
-        sampled_by,
-        flux_weight,
-        prior_scale,
+        flux[rows], flux_error[rows], sampled_by, flux_weight, prior_scale
     )
-    stars = _stars(labels.iloc[best_labels[in_labels]].reset_index(drop=True))
+    stars = _stars(matched)
     report = {
         side: {
             "rows": len(table),
@@ -183,6 +183,15 @@ def _best_rows(source_id, quality):
     first = np.ones(len(order), dtype=bool)
     first[1:] = ordered[1:] != ordered[:-1]
     return order[first]
+
+
+def _matrix(spectra, column):
+    try:
+        return np.stack(spectra[column].to_numpy()).astype(float, copy=False)
+    except ValueError as error:
+        raise InputError(
+            f"the spectra's column {column} holds arrays of several lengths: sample all on one grid."
+        ) from error
 
 
 def _require(table, frame, columns):

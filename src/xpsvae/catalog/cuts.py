@@ -155,7 +155,8 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
     empty = [name for name, count in counts.items() if not count]
     if empty:
         raise InputError(
-            f"no star is left in {', '.join(empty)} out of {len(stars)}: widen cuts or test_fraction, or use more stars."
+            f"none of {len(stars)} stars is left in {', '.join(empty)}: "
+            "widen cuts or test_fraction, or use more stars."
         )
     cutflow = {
         "stars": counts,
@@ -183,7 +184,8 @@ def split(n_stars, test_fraction=0.1, seed=12345):
         rows, _ = train_test_split(np.arange(n_stars), test_size=test_fraction, random_state=seed)
     except ValueError as error:
         raise InputError(
-            f"{n_stars} stars cannot be split with test_fraction {test_fraction}: use more stars or another fraction."
+            f"{n_stars} stars cannot be split with test_fraction {test_fraction}: "
+            "use more stars or another fraction."
         ) from error
     train[rows] = True
     return train, ~train

@@ -141,11 +141,9 @@ def coefficients_to_flux(coefficients, wavelengths=None):
     _check_width("coefficients", coefficients, basis.n_coefficients)
     flux = np.empty((len(coefficients), len(basis.wavelengths)))
     for rows, chunk in _chunks(coefficients):
-
-        def band_flux(stars, band, design, chunk=chunk):
-            return chunk[stars, basis.slices[band]] @ design.T
-
-        flux[rows] = _add_bands(chunk, basis, band_flux)
+        np.matmul(chunk, basis.design.T, out=flux[rows])
+        for stars, band, design in _single_bands(chunk, basis):
+            flux[rows][stars] = chunk[stars, basis.slices[band]] @ design.T
     return flux
 
 
@@ -193,19 +191,33 @@ def flux_errors(coefficient_errors, correlations=None, standard_deviations=None,
         if standard_deviations is not None:
             for columns, deviation in zip(basis.slices, np.transpose(standard_deviations[rows]), strict=True):
                 chunk[np.isnan(deviation), columns] = np.nan
+        pairs = None if correlations is None else np.asarray(correlations[rows], dtype=float)
 
-        def band_variance(stars, band, design, chunk=chunk, rows=rows):
-            sigma = chunk[stars, basis.slices[band]]
-            variance = sigma**2 @ (design**2).T
-            if correlations is not None:
-                # The pairs of the lower triangle make the quadratic form one matrix product for all stars.
-                j, k = np.tril_indices(sigma.shape[1], -1)
-                pairs = np.asarray(correlations[rows], dtype=float)[stars, band] * sigma[:, j] * sigma[:, k]
-                variance += 2 * pairs @ (design[:, j] * design[:, k]).T
-            return variance
+        def variance(stars, band, design, chunk=chunk, pairs=pairs):
+            correlated = None if pairs is None else pairs[stars, band]
+            return _band_variance(chunk[stars, basis.slices[band]], correlated, design)
 
-        errors[rows] = np.sqrt(_add_bands(chunk, basis, band_variance))
+        everyone = slice(None)
+        total = sum(
+            variance(everyone, band, basis.design[:, basis.slices[band]]) for band in range(len(BANDS))
+        )
+        for stars, band, design in _single_bands(chunk, basis):
+            total[stars] = variance(stars, band, design)
+        errors[rows] = np.sqrt(total)
     return errors
+
+
+def _band_variance(sigma, correlations, design):
+    """Variance (n_stars, n_wavelengths) that one band adds."""
+    variance = sigma**2 @ (design**2).T
+    if correlations is not None:
+        # The pairs of the lower triangle make the quadratic form one matrix product for all stars; half
+        # of the wavelengths lie outside the band.
+        j, k = np.tril_indices(sigma.shape[1], -1)
+        inside = design.any(axis=1)
+        products = design[inside][:, j] * design[inside][:, k]
+        variance[:, inside] += 2 * (correlations * sigma[:, j] * sigma[:, k]) @ products.T
+    return variance
 
 
 def _check_width(name, array, width):
@@ -222,21 +234,11 @@ def _chunks(array):
         yield rows, np.array(array[rows], dtype=float)
 
 
-def _add_bands(chunk, basis, evaluate):
-    """Sum ``evaluate(stars, band, weighted design)`` over the bands that each star of a chunk has."""
-    bp_lacks, rp_lacks = (np.isnan(chunk[:, columns]).all(axis=1) for columns in basis.slices)
-    bp_alone = np.where(basis.wavelengths < _BP_END, 1.0, np.nan)
-    rp_alone = np.where(basis.wavelengths > _RP_START, 1.0, np.nan)
-    total = np.full((len(chunk), len(basis.wavelengths)), np.nan)
-    for stars, weights in (
-        (~bp_lacks & ~rp_lacks, basis.merge),
-        (rp_lacks & ~bp_lacks, (bp_alone, None)),
-        (bp_lacks & ~rp_lacks, (None, rp_alone)),
-    ):
+def _single_bands(chunk, basis):
+    """Stars of a chunk that have one band only: which, the band, its design (NaN where it says nothing)."""
+    lacks = [np.isnan(chunk[:, columns]).all(axis=1) for columns in basis.slices]
+    says = (basis.wavelengths < _BP_END, basis.wavelengths > _RP_START)
+    for band, other in ((0, 1), (1, 0)):
+        stars = lacks[other] & ~lacks[band]
         if stars.any():
-            total[stars] = sum(
-                evaluate(stars, band, basis.bands[band] * weight[:, None])
-                for band, weight in enumerate(weights)
-                if weight is not None
-            )
-    return total
+            yield stars, band, np.where(says[band][:, None], basis.bands[band], np.nan)

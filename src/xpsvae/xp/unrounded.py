@@ -70,7 +70,7 @@ def restore_digits(band, wavelengths, rounded):
     restored = factor * (transformation @ _hermite(x, transformation.shape[1])[0])
     if not (np.abs(restored - rounded.T) < last_digit).all():
         raise InputError(
-            "the installed gaiaxpy holds other design matrices than those of Gaia DR3: install gaiaxpy==2.1.5."
+            "the installed gaiaxpy holds other design matrices than Gaia DR3's: install gaiaxpy==2.1.5."
         )
     return restored.T
 
