@@ -283,6 +283,7 @@ class _Transfer:
     def _discard(self):
         self._count(-self._arrived())
         self.part.unlink(missing_ok=True)
+        self.version.unlink(missing_ok=True)
         return 0
 
     def _count(self, n_bytes):
