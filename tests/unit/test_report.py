@@ -438,7 +438,7 @@ def test_no_result_is_typed_by_hand():
         *("330--680", "640--1050", "336 to 1020", r"392\s+to 992", r"steps of 10\\,nm", r"steps of 2\\,nm"),
         *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
         # priors and prefactors
-        *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}"),
+        *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
         # samples that are defined by numbers
         *(r"\\logg<3\.8", r"\\teff<5500", r"\\feh>-1", r"8000\\,K", r"0\.5 and 3\.5", "fewer than 100"),
         # what Section 5 says the published code does
@@ -454,7 +454,7 @@ def test_no_result_is_typed_by_hand():
             r"< 0\.1\$",
         ),
         # a check that was made outside the build, and the level of the intervals
-        *("85 to 90", "50 DR3 sources", "94 per cent", "99 per cent", "95 per cent"),
+        *("85 to 90", "94 per cent", "95 per cent"),
         *("paper's Table 1", r"M_\{\d\d\}"),
     )
     for path, text in sources().items():
