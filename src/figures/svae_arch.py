@@ -109,6 +109,6 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_json
 
-        config = read_json(snakemake.input.model_config)
-        widths = [config["n_coefficients"], *config["hidden"]]
+        config = read_json(snakemake.input.model_config)["model"]
+        widths = [config["n_inputs"], *config["hidden"]]
         save(draw(widths, config["n_latents"]), snakemake.output.pdf, snakemake.output.png)

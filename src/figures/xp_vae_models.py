@@ -77,5 +77,5 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_json
 
-        n_latents = read_json(snakemake.input.model_config)["n_latents"]
+        n_latents = read_json(snakemake.input.model_config)["model"]["n_latents"]
         save(draw(n_latents), snakemake.output.pdf, snakemake.output.png)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredText
 from matplotlib.patches import FancyBboxPatch
@@ -19,6 +19,7 @@ __all__ = [
     "BRANCHES",
     "DENSITY_MAP",
     "DOUBLE",
+    "FEWEST_STARS",
     "LABELS",
     "METALLICITY_MAP",
     "MODELS",
@@ -32,17 +33,23 @@ __all__ = [
     "box",
     "cloud",
     "density",
+    "distinct_dimensions",
     "kiel_axes",
     "latent_label",
+    "limits",
+    "metallicity_scale",
     "new_diagram",
     "new_figure",
     "note",
     "save",
     "styled",
+    "tint",
+    "traced_labels",
     "track",
 ]
 
 SINGLE, DOUBLE = 3.5, 7.1  # widths of one and of two aastex columns [in]
+FEWEST_STARS = 5  # in a bin of a track: emptier ones are not drawn
 RESOLUTION = 300  # of the PNG and of rasterised clouds within the PDF [dots per inch]
 
 STYLE = {
@@ -99,6 +106,10 @@ class Look:
     marker: str = "o"
     cmap: str = ""  # sequential map of the same hue, light to dark
 
+    def shade(self, fraction):
+        """Colour of ``cmap`` at a fraction of its length, 0 to 1."""
+        return matplotlib.colormaps[self.cmap](fraction)
+
 
 # Tol's high-contrast trio: three grey levels as well as three colours.
 MODELS = {
@@ -128,18 +139,101 @@ LABELS = {
 SHORT_LABELS = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "m_h": "[M/H]", "alpha_m": "[α/M]"}
 
 
-def latent_label(dimension, traces=None):
+def latent_label(dimension, dimensions=None):
     r"""Name a latent dimension, ``$z_5$``, and what it was chosen for, ``$z_5$ (traces $\log g$)``.
 
     Parameters
     ----------
     dimension : int
         Counted from 1, as in the paper.
-    traces : str, optional
-        Key of `SHORT_LABELS`: the label by which the dimension was chosen.
+    dimensions : dict of str to int, optional
+        Dimension chosen for each label, by the keys of `SHORT_LABELS`.
     """
     name = f"$z_{{{int(dimension)}}}$"
-    return name if traces is None else f"{name} (traces {SHORT_LABELS[traces]})"
+    labels = traced_labels(dimension, dimensions or {})
+    return f"{name} (traces {labels})" if labels else name
+
+
+def traced_labels(dimension, dimensions):
+    """Labels for which a latent dimension was chosen, joined by commas; empty if for none."""
+    return ", ".join(short for label, short in SHORT_LABELS.items() if dimensions.get(label) == dimension)
+
+
+def distinct_dimensions(dimensions, labels, available, fewest=2):
+    """Dimensions chosen for some labels, each once, in the order of the labels.
+
+    Parameters
+    ----------
+    dimensions : dict of str to int
+        Dimension chosen for each label.
+    labels : sequence of str
+    available : sequence of int
+        All dimensions: they fill up where labels share one and fewer than ``fewest`` are left.
+    fewest : int
+
+    Returns
+    -------
+    list of int
+    """
+    chosen = list(dict.fromkeys(dimensions[label] for label in labels))
+    spare = [dimension for dimension in available if dimension not in chosen]
+    return chosen + spare[: max(fewest - len(chosen), 0)]
+
+
+def tint(look, lightest=0.1, darkest=0.5):
+    """Return a pale version of a sequential map, for densities that tracks are drawn upon.
+
+    Parameters
+    ----------
+    look : Look
+    lightest, darkest : float
+        Part of ``look.cmap`` to use, within 0 to 1; swapped, the fullest bins are the palest.
+    """
+    return ListedColormap(matplotlib.colormaps[look.cmap](np.linspace(lightest, darkest, 256)))
+
+
+def limits(values, outside=0.002, margin=0.04):
+    """Axis limits that leave a fraction ``outside`` of the finite values beyond, half on either side.
+
+    Parameters
+    ----------
+    values : array (n,)
+    outside : float
+    margin : float
+        Added on either side, as a fraction of the width.
+
+    Returns
+    -------
+    (float, float)
+        (-1, 1) without a finite value.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return -1.0, 1.0
+    low, high = np.quantile(values, (outside / 2, 1 - outside / 2))
+    room = margin * (high - low) or 1.0
+    return float(low - room), float(high + room)
+
+
+def metallicity_scale(centres):
+    """Return a map and a norm that give each track of fixed [M/H] its own colour.
+
+    Parameters
+    ----------
+    centres : array (n_tracks,)
+        [dex], evenly spaced.
+
+    Returns
+    -------
+    dict
+        ``cmap`` and ``norm``.
+    """
+    centres = np.unique(np.asarray(centres, dtype=float))
+    half = np.diff(centres).min() / 2 if centres.size > 1 else 0.5
+    colours = matplotlib.colormaps[METALLICITY_MAP](np.linspace(0, 0.97, centres.size))
+    edges = np.append(centres - half, centres[-1] + half)
+    return {"cmap": ListedColormap(colours), "norm": BoundaryNorm(edges, centres.size)}
 
 
 def new_figure(width, height, **subplots):

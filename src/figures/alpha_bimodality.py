@@ -1,0 +1,135 @@
+"""Figure 13: the alpha bimodality among giants, in abundances and in latent space."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from xpsvae.analysis.sample import latent_columns, sample
+from xpsvae.plotting import (
+    DOUBLE,
+    FEWEST_STARS,
+    LABELS,
+    SEQUENCES,
+    binned_mean,
+    cloud,
+    density,
+    distinct_dimensions,
+    latent_label,
+    limits,
+    new_figure,
+    save,
+    styled,
+    tint,
+    track,
+)
+
+BINS = 80
+ABUNDANCES = ((-1.7, 0.6), (-0.12, 0.5))  # [M/H], [alpha/M] [dex]
+FRACTION_MAP = ListedColormap(colormaps["PuOr"](np.linspace(0.2, 0.85, 256)))
+TRACKS = ("high_alpha", "low_alpha", "fixed_m_h")
+
+
+@styled
+def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
+    """Draw three panels: abundances, and latents with the tracks and with Gaia-Enceladus.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame (n,)
+        Pristine stars: m_h, alpha_m [dex], latents mean_k.
+    marks : pandas.DataFrame (n,)
+        Of the same stars: giant (bool), high_alpha and enceladus (nullable).
+    alpha_tracks : pandas.DataFrame
+        track, n, m_h, alpha_m, mean_k; null where a bin is empty.
+    alpha_summary : dict
+        ``enceladus_kind``: ``"actions"`` or ``"chemical"``.
+    dimensions : dict
+        Dimension of each label.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    giants = stars[marks.giant.to_numpy(dtype=bool)]
+    high = marks.high_alpha[marks.giant.to_numpy(dtype=bool)].to_numpy(dtype=bool, na_value=False)
+    enceladus = stars[marks.enceladus.to_numpy(dtype=bool, na_value=False)]
+    across, down = distinct_dimensions(
+        dimensions, ("m_h", "alpha_m"), range(1, len(latent_columns(stars)) + 1)
+    )[:2]
+    x, y = f"mean_{across}", f"mean_{down}"
+    labels = {"xlabel": latent_label(across, dimensions), "ylabel": latent_label(down, dimensions)}
+
+    figure, (abundances, sequences, halo) = new_figure(DOUBLE, 2.9, ncols=3)
+    norm = LogNorm(0.3, 200)
+    for name, members in (("low_alpha", giants[~high]), ("high_alpha", giants[high])):
+        density(
+            abundances, members.m_h, members.alpha_m, ABUNDANCES, BINS, tint(SEQUENCES[name], 0.15, 0.7), norm
+        )
+    mark = {"marker": SEQUENCES["enceladus"].marker, "color": SEQUENCES["enceladus"].color, "linewidths": 0}
+    cloud(abundances, enceladus.m_h, enceladus.alpha_m, size=4, zorder=2, **mark)
+    abundances.set(xlim=ABUNDANCES[0], ylim=ABUNDANCES[1], xlabel=LABELS["m_h"], ylabel=LABELS["alpha_m"])
+
+    near = limits(giants[x], outside=0.02), limits(giants[y], outside=0.02)
+    fraction = binned_mean(
+        sequences, giants[x], giants[y], high, near, BINS // 2, FRACTION_MAP, Normalize(0, 1), minimum=3
+    )
+    sequences.set(xlim=near[0], ylim=near[1], facecolor="0.9", **labels)
+    for name in TRACKS:
+        bins = alpha_tracks[alpha_tracks.track == name]
+        bins = bins.where(bins.n >= FEWEST_STARS)
+        track(abundances, bins.m_h, bins.alpha_m, SEQUENCES[name], size=14)
+        track(sequences, bins[x], bins[y], SEQUENCES[name], size=14)
+    figure.colorbar(fraction, ax=sequences, label="High-α fraction", location="top", aspect=25, pad=0.01)
+
+    both = np.concatenate([giants[x], enceladus[x]]), np.concatenate([giants[y], enceladus[y]])
+    far = limits(both[0], outside=0.004), limits(both[1], outside=0.004)
+    counts = density(halo, giants[x], giants[y], far, BINS)
+    cloud(halo, enceladus[x], enceladus[y], size=6, zorder=2, **mark)
+    halo.set(xlim=far[0], ylim=far[1], **labels)
+    figure.colorbar(counts, ax=halo, label="Giants per bin", location="top", aspect=25, pad=0.01)
+
+    patches = [
+        Patch(color=SEQUENCES[name].shade(0.55), label=f"{SEQUENCES[name].label} ({count:,})")
+        for name, count in (("high_alpha", high.sum()), ("low_alpha", (~high).sum()))
+    ]
+    place = {"bbox_to_anchor": (0, 1.01, 1, 0.1), "loc": "lower center", "borderaxespad": 0}
+    above = abundances.legend(handles=patches, ncols=2, frameon=False, columnspacing=1, **place)
+    above.set_in_layout(False)  # it lies beside the colour bars
+    fixed = alpha_tracks[alpha_tracks.track == "fixed_m_h"]
+    at = np.average(fixed.m_h.fillna(0), weights=fixed.n) if fixed.n.sum() else np.nan
+    at = f"{at:.1f}".replace("-", "−")
+    names = {"high_alpha": "High-α track", "low_alpha": "Low-α track", "fixed_m_h": f"[M/H] ≈ {at}"}
+    handles = [_handle(SEQUENCES[name], names[name]) for name in TRACKS]
+    by_chemistry = " candidates, by chemistry" if alpha_summary["enceladus_kind"] == "chemical" else ""
+    name = f"{SEQUENCES['enceladus'].label}{by_chemistry} ({len(enceladus):,} stars)"
+    handles.append(Line2D([], [], ls="", marker=mark["marker"], color=mark["color"], label=name))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _handle(look, name):
+    marker = {"marker": look.marker, "markeredgecolor": "black", "markeredgewidth": 0.5}
+    return Line2D([], [], color=look.color, linestyle=look.linestyle, label=name, **marker)
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_json, read_table
+
+        stars, subsets, latents, sequences, alpha_tracks = (
+            read_table(snakemake.input[name])
+            for name in ("stars", "subsets", "latents", "sequences", "alpha_tracks")
+        )
+        pristine = sample(stars, subsets, latents)
+        figure = draw(
+            pristine,
+            sequences.loc[pristine.index],
+            alpha_tracks,
+            read_json(snakemake.input.alpha_summary),
+            read_json(snakemake.input.dimensions),
+        )
+        save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,94 @@
+"""Figure 14: confusion matrices of the classifiers of the alpha sequences, beside a perfect one."""
+
+from matplotlib.colors import Normalize
+
+from xpsvae.plotting import DOUBLE, SEQUENCES, new_figure, save, styled
+
+VARIANT = "corrected"
+NAMES = {
+    "m_h": "[M/H]",
+    "label": "Labels",
+    "label_extinction": "Labels +\nextinction",
+    "latent": "Latents",
+    "label_latent": "Labels +\nlatents",
+}
+CLASSES = ("high_alpha", "low_alpha")  # class 0, class 1
+CMAP, DARK = "Blues", 0.5  # fractions above DARK are written in white
+
+
+@styled
+def draw(classifiers):
+    """Draw a key, the perfect classifier and the classifiers of the corrected variant.
+
+    Parameters
+    ----------
+    classifiers : dict
+        ``classifiers``: entries with classifier, variant, ``confusion`` (fractions of the test stars; rows
+        are the true class, high-alpha first), accuracy, recall_high, recall_low, intervals; ``variants``:
+        per variant n_test, n_test_high and majority.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    entries = {e["classifier"]: e for e in classifiers["classifiers"] if e["variant"] == VARIANT}
+    entries = [(name, entries[key]) for key, name in NAMES.items() if key in entries]
+    test = classifiers["variants"][VARIANT]
+    high = test["n_test_high"] / test["n_test"]
+
+    figure, panels = new_figure(DOUBLE, 1.95, ncols=2 + len(entries), squeeze=True)
+    _key(panels[0])
+    _matrix(panels[1], [[high, 0], [0, 1 - high]], "Perfect")
+    _scores(panels[1], 1, 1, 1)
+    for panel, (name, entry) in zip(panels[2:], entries, strict=True):
+        image = _matrix(panel, entry["confusion"], name)
+        _scores(panel, entry["accuracy"], entry["recall_high"], entry["recall_low"])
+    figure.colorbar(image, ax=panels, label="Fraction of test stars", aspect=18, pad=0.01, shrink=0.75)
+    majority = f"accuracy of always answering the majority class {test['majority']:.2f}"
+    figure.supxlabel(f"{test['n_test']:,} test stars; {majority}", size=8)
+    return figure
+
+
+def _matrix(panel, confusion, title):
+    image = panel.imshow(confusion, cmap=CMAP, norm=Normalize(0, 1))
+    for row, line in enumerate(confusion):
+        for column, fraction in enumerate(line):
+            colour = "white" if fraction > DARK else "black"
+            panel.text(column, row, f"{fraction:.2f}", ha="center", va="center", size=9, color=colour)
+    _frame(panel, title)
+    return image
+
+
+def _scores(panel, accuracy, recall_high, recall_low):
+    words = f"accuracy {accuracy:.2f}\nrecall high-α {recall_high:.2f}\nrecall low-α {recall_low:.2f}"
+    panel.set_xlabel(words, size=7)
+
+
+def _key(panel):
+    panel.imshow([[0, 0], [0, 0]], cmap="Greys", norm=Normalize(0, 1))
+    for i, name in enumerate(CLASSES):
+        look = SEQUENCES[name]
+        panel.axhspan(i - 0.5, i + 0.5, 0.5 * i, 0.5 * i + 0.5, facecolor=look.color)
+        for j in range(2):
+            predicted = SEQUENCES[CLASSES[j]].label.lower()
+            words = f"{'true' if i == j else 'false'}\n{predicted}"
+            panel.text(j, i, words, ha="center", va="center", size=7, color="white" if i == j else "black")
+    _frame(panel, "Key")
+    panel.set_xlabel("high-α      low-α\nas classified", size=7)
+    panel.set_ylabel("by abundance\nlow-α      high-α", size=7)
+
+
+def _frame(panel, title):
+    panel.set_title(title, size=8.5)
+    panel.axhline(0.5, color="black", lw=0.5)
+    panel.axvline(0.5, color="black", lw=0.5)
+    panel.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_json
+
+        save(draw(read_json(snakemake.input.classifiers)), snakemake.output.pdf, snakemake.output.png)

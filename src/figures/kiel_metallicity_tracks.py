@@ -1,0 +1,65 @@
+"""Figure 12 (a): tracks of fixed metallicity in the Kiel diagram."""
+
+from matplotlib.colors import LogNorm
+
+from xpsvae.analysis.sample import sample
+from xpsvae.plotting import (
+    BRANCHES,
+    FEWEST_STARS,
+    SINGLE,
+    density,
+    kiel_axes,
+    metallicity_scale,
+    new_figure,
+    save,
+    styled,
+    track,
+)
+
+BINS = 150
+EXTENT = ((7000, 3000), (5.0, -0.5))  # [K], [dex]
+
+
+@styled
+def draw(stars, metallicity):
+    """Draw the tracks over the density of stars.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        Pristine stars: teff [K], logg [dex].
+    metallicity : pandas.DataFrame
+        Tracks: branch, m_h_centre, n, teff, logg; null where a bin is empty.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = new_figure(SINGLE, 3.4, squeeze=True)
+    kiel_axes(axes, *EXTENT)
+    density(axes, stars.teff, stars.logg, EXTENT, BINS, norm=LogNorm(0.2, 400))
+    scale = metallicity_scale(metallicity.m_h_centre)
+    for (branch, m_h), bins in metallicity.groupby(["branch", "m_h_centre"]):
+        line = scale["cmap"](scale["norm"](m_h))
+        bins = bins.where(bins.n >= FEWEST_STARS)
+        points = track(
+            axes, bins.teff, bins.logg, BRANCHES[branch], bins.m_h_centre, line=line, size=11, **scale
+        )
+    bar = figure.colorbar(points, ax=axes, label="[M/H] [dex]", aspect=25, pad=0.01)
+    bar.set_ticks(sorted(metallicity.m_h_centre.unique()), minor=False)
+    bar.minorticks_off()
+    bar.ax.yaxis.set_major_formatter("{x:.2f}")
+    return figure
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_table
+
+        stars, subsets, latents, metallicity = (
+            read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "metallicity")
+        )
+        figure = draw(sample(stars, subsets, latents), metallicity)
+        save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,66 @@
+"""Figure 11: spectra along the Kiel tracks as the sVAE reconstructs them, and their residuals."""
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+
+from xpsvae.plotting import BRANCHES, DOUBLE, LABELS, new_figure, save, styled
+
+COORDINATE = {"ms": "teff", "gb": "logg"}  # along which a track is cut into bins
+PIVOT = (600.0, 700.0)  # where all spectra are brought to the same mean [nm]
+PALEST = 0.25  # part of a sequential map that is too pale for lines
+LINES = {  # [nm]; the paper's code had 422.7 and 854.2 under Mg, which are lines of Ca
+    "Balmer": ((656.3, 486.1, 434.0, 410.2, 397.0, 388.9), {"color": "#1B7837", "ls": (0, (1, 1))}),
+    "Paschen": ((1005.0, 954.6, 820.4), {"color": "#4B4BC8", "ls": (0, (5, 1, 1, 1))}),
+    "Ca": ((422.7, 430.0, 854.2), {"color": "#D9740B", "ls": (0, (4, 1.5))}),
+    "Fe": ((431.0, 438.0, 527.0), {"color": "#8E4585", "ls": "-"}),
+}
+
+
+@styled
+def draw(spectra):
+    """Draw the spectra of both branches and their relative residuals.
+
+    Parameters
+    ----------
+    spectra : pandas.DataFrame
+        One star a row: branch, centre, wavelength [nm], flux, flux_reconstructed [W m-2 nm-1], residual.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, panels = new_figure(
+        DOUBLE, 4.3, nrows=2, ncols=2, sharex=True, sharey="row", height_ratios=(3, 1)
+    )
+    for (branch, look), (top, bottom) in zip(BRANCHES.items(), panels.T, strict=True):
+        stars = spectra[spectra.branch == branch].sort_values("centre")
+        scale = Normalize(stars.centre.min(), stars.centre.max())
+        for star in stars.itertuples():
+            wavelength = np.asarray(star.wavelength)
+            shape = wavelength**2 * np.asarray(star.flux_reconstructed)
+            pivot = (wavelength > PIVOT[0]) & (wavelength < PIVOT[1])
+            colour = look.shade(PALEST + (1 - PALEST) * float(scale(star.centre)))
+            top.plot(wavelength, shape / shape[pivot].mean(), color=colour, lw=0.8)
+            bottom.plot(wavelength, 100 * np.asarray(star.residual), color=colour, lw=0.5)
+        for name, (places, line) in LINES.items():
+            for i, place in enumerate(places):
+                top.axvline(place, label="_" * bool(i) + name, lw=0.8, alpha=0.7, zorder=0.5, **line)
+        bottom.axhline(0, color="black", lw=0.6)
+        bottom.set_xlabel(r"$\lambda$ [nm]")
+        shades = ScalarMappable(scale, ListedColormap(look.shade(np.linspace(PALEST, 1, 256))))
+        label = f"{look.label}: {LABELS[COORDINATE[branch]]}"
+        figure.colorbar(shades, ax=top, location="top", label=label, aspect=30, pad=0.01)
+    panels[0, 0].set(yscale="log", ylim=(0.007, 7), ylabel=r"$\lambda^2 f_\lambda$ / mean at 600–700 nm")
+    panels[1, 0].set(ylim=(-10, 10), ylabel="Residual [%]", xlim=(336, 1020))
+    panels[0, 1].legend(loc="lower right", ncols=4)
+    return figure
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_table
+
+        save(draw(read_table(snakemake.input.spectra)), snakemake.output.pdf, snakemake.output.png)
