@@ -187,7 +187,7 @@ def test_explosion_names_step_rate_and_star_and_keeps_the_checkpoint(data, tmp_p
     order = torch.randperm(300, generator=torch.Generator().manual_seed(0)).tolist()
     step = order.index(123) // 100 + 1
     rate = learning_rate(Recipe(epochs=3, learning_rate=3e-3), step - 1, 3)
-    assert f"in step {step} (epoch 1) at learning rate {rate:.3g}" in str(caught.value)
+    assert f"in step {step} of epoch 1 at learning rate {rate:.3g}" in str(caught.value)
     assert "training star 123 " in str(caught.value)
 
     folder = tmp_path / "kept"

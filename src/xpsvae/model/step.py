@@ -1,6 +1,6 @@
-"""One gradient of the loss: by autograd, or by hand where launching kernels costs more than they do.
+"""One training step, as fast as the device allows; `stepper` is the one place where the way is chosen.
 
-Both leave the gradient in the same vector and agree to rounding; `gradient_of` is where the choice is made.
+The gradient comes by autograd or, on the CPU, by hand; both leave it in one vector and agree to rounding.
 """
 
 import torch
@@ -8,14 +8,37 @@ from torch.nn import functional
 
 from xpsvae.model import loss
 
-__all__ = ["Flat", "by_autograd", "by_hand", "gradient_of"]
+__all__ = ["Flat", "by_autograd", "by_hand", "stepper"]
 
 aten = torch.ops.aten
 
 
-def gradient_of(flat):
-    """Return the fastest function ``(x, variance, noise) -> reconstruction, kl`` on the device."""
-    return by_hand(flat) if flat.parameters.device.type == "cpu" else by_autograd(flat)
+def stepper(flat, optimiser, data, variance):
+    """Return the step for the device of ``flat``.
+
+    Parameters
+    ----------
+    flat : Flat
+    optimiser : torch.optim.Optimizer
+        Of ``flat.parameters``.
+    data, variance : Tensor (n_stars, n_inputs)
+        Standardised coefficients and the squares of their errors, on the device.
+
+    Returns
+    -------
+    function (rows, noise, learning_rate, kl_weight) -> reconstruction, kl
+        Takes the stars' row numbers (batch_size,) and normal numbers (batch_size, n_latents), changes the
+        model, and returns the mean terms of the loss as tensors.
+    """
+    gradient = by_hand(flat) if flat.parameters.device.type == "cpu" else by_autograd(flat)
+
+    def step(rows, noise, learning_rate, kl_weight):
+        optimiser.param_groups[0]["lr"] = learning_rate
+        terms = gradient(data[rows], variance[rows], noise, kl_weight)
+        optimiser.step()
+        return terms
+
+    return step
 
 
 class Flat:
@@ -100,12 +123,12 @@ class Flat:
 def by_autograd(flat):
     """Plain forward and backward pass through the modules."""
 
-    def gradient(x, variance, noise):
+    def gradient(x, variance, noise, kl_weight=1.0):
         flat.gradient.zero_()
         mean, log_var, x_hat, scatter = flat.model(x, noise)
         reconstruction = loss.reconstruction(x, variance, x_hat, scatter).mean()
         kl = loss.kl_divergence(mean, log_var).sum(1).mean()
-        (reconstruction + kl).backward()
+        (reconstruction + kl_weight * kl).backward()
         return reconstruction.detach(), kl.detach()
 
     return gradient
@@ -159,7 +182,7 @@ def by_hand(flat):
         return dh
 
     @torch.no_grad()
-    def gradient(x, variance, noise):
+    def gradient(x, variance, noise, kl_weight=1.0):
         n_stars = len(x)
         noise = noise.t()
         inner, outer = [], []
@@ -193,9 +216,9 @@ def by_hand(flat):
         torch.sum(dh, 1, keepdim=True, out=first_bias[1])
         dz = torch.mm(first[0].t(), dh)
         dlatent = torch.empty_like(latent)
-        torch.add(dz, mean, alpha=1 / n_stars, out=dlatent[:n_latents])
+        torch.add(dz, mean, alpha=kl_weight / n_stars, out=dlatent[:n_latents])
         dlog_var = torch.mul(dz, noise, out=dlatent[n_latents:]).mul_(sigma).mul_(0.5)
-        dlog_var.add_(sigma.square().sub_(1), alpha=0.5 / n_stars)
+        dlog_var.add_(sigma.square().sub_(1), alpha=0.5 * kl_weight / n_stars)
         torch.mm(dlatent, top.t(), out=heads[1])
         torch.sum(dlatent, 1, keepdim=True, out=heads_bias[1])
         backward(encoder, inner, torch.mm(heads[0].t(), dlatent), to_input=False)

@@ -5,6 +5,7 @@ Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs on
 """
 
 import argparse
+import itertools
 import math
 import sys
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +17,7 @@ from xpsvae.model import loss, storage
 from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_writable
 from xpsvae.model.progress import Progress
 from xpsvae.model.standardise import checked
-from xpsvae.model.step import Flat, gradient_of
+from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
 
@@ -40,6 +41,7 @@ class Recipe:
     restart_every: int = 500  # cosine: epochs from one restart to the next
     final_learning_rate: float = 1e-10  # cosine: where the rate is about to arrive at a restart
     weight_decay: float = 0.01
+    kl_warm_up: float = 0.0  # fraction of the steps over which the weight of the divergence grows to 1
     n_latents: int = 6
     seed: int = 0  # of the initial weights, the order of the stars and the noise
     validate_every: int = 1  # epochs between two validations; the last epoch always has one
@@ -106,12 +108,12 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         torch.manual_seed(recipe.seed)
         model = ScatterVAE(x.shape[1], recipe.n_latents).to(device)
     flat = Flat(model)
-    gradient = gradient_of(flat)
     optimiser = torch.optim.AdamW([flat.parameters], weight_decay=recipe.weight_decay, fused=True)
     moments = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
     optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
+    step = stepper(flat, optimiser, data, variance)
 
     history = checkpoints.resume(state)
     steps = len(data) // recipe.batch_size  # an epoch
@@ -122,15 +124,16 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         before = state.snapshot()
         losses = torch.empty(steps, 2, device=device)
         model.train()
-        for number, (rate, rows, noise) in enumerate(_batches(recipe, epoch, len(data), generator)):
-            optimiser.param_groups[0]["lr"] = rate
-            losses[number, 0], losses[number, 1] = gradient(data[rows], variance[rows], noise)
-            optimiser.step()
+        for number, batch in enumerate(_batches(recipe, epoch, len(data), generator)):
+            losses[number, 0], losses[number, 1] = step(*batch)
         exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
         if len(exploded):
             state.restore(before)
-            _explain(recipe, epoch, int(exploded[0]), data, variance, flat, gradient, optimiser, generator)
-        row = {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": rate, **_means(losses)}
+            batches = _batches(recipe, epoch, len(data), generator)
+            _explain(model, step, itertools.islice(batches, int(exploded[0]) + 1), epoch, data, variance)
+        taken = (epoch + 1) * steps
+        rate = learning_rate(recipe, taken - 1, steps)
+        row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
         last = epoch + 1 == recipe.epochs
         if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
             row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
@@ -174,12 +177,14 @@ def _number(value):
 
 
 def _batches(recipe, epoch, n_stars, generator):
-    """Yield learning rate, rows and noise of each step of an epoch."""
+    """Yield the arguments of each step of an epoch: rows, noise, learning rate, weight of the divergence."""
     steps, device = n_stars // recipe.batch_size, generator.device
     order = torch.randperm(n_stars, generator=generator, device=device)[: steps * recipe.batch_size]
     noise = torch.randn(steps, recipe.batch_size, recipe.n_latents, generator=generator, device=device)
     for number, rows in enumerate(order.view(steps, -1)):
-        yield learning_rate(recipe, epoch * steps + number, steps), rows, noise[number]
+        step = epoch * steps + number
+        grown = (step + 1) / (recipe.kl_warm_up * recipe.epochs * steps) if recipe.kl_warm_up else 1.0
+        yield rows, noise[number], learning_rate(recipe, step, steps), min(1.0, grown)
 
 
 def _means(losses):
@@ -201,24 +206,20 @@ def _validate(model, x, x_err, seed):
     return _means(torch.cat(terms))
 
 
-def _explain(recipe, epoch, failed, data, variance, flat, gradient, optimiser, generator):
-    """Walk an epoch again to the step that failed and raise with the star that weighs most in it."""
-    for number, (rate, rows, noise) in enumerate(_batches(recipe, epoch, len(data), generator)):
-        optimiser.param_groups[0]["lr"] = rate
-        if number == failed:
-            break
-        gradient(data[rows], variance[rows], noise)
-        optimiser.step()
+def _explain(model, step, batches, epoch, data, variance):
+    """Walk an epoch again, to its last batch given; raise with the star that weighs most in that one."""
+    *batches, (rows, noise, rate, _) = batches
+    for batch in batches:
+        step(*batch)
     with torch.no_grad():
-        mean, log_var, x_hat, scatter = flat.model(data[rows], noise)
+        mean, log_var, x_hat, scatter = model(data[rows], noise)
         stars = loss.reconstruction(data[rows], variance[rows], x_hat, scatter)
         stars += loss.kl_divergence(mean, log_var).sum(1)
     worst = torch.where(stars.isfinite(), stars, torch.inf).argmax()
-    step = epoch * (len(data) // recipe.batch_size) + failed + 1
     raise InputError(
-        f"the loss exploded in step {step} (epoch {epoch + 1}) at learning rate {rate:.3g}, most of all by "
-        f"training star {int(rows[worst])} (loss {float(stars[worst]):.3g}): look at its coefficients and "
-        "errors, or lower learning_rate; the last good checkpoint is kept."
+        f"the loss exploded in step {len(batches) + 1} of epoch {epoch + 1} at learning rate {rate:.3g}, "
+        f"most of all by training star {int(rows[worst])} (loss {float(stars[worst]):.3g}): look at its "
+        "coefficients and errors, or lower learning_rate; the last good checkpoint is kept."
     )
 
 
