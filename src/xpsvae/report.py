@@ -7,7 +7,7 @@ true when the numbers change.
 
 import re
 
-from xpsvae.latex import count, decimal, interval, listing, prose, signed, significant
+from xpsvae.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
 
 __all__ = [
     "alpha_macros",
@@ -291,7 +291,19 @@ def track_macros(kiel, metallicity):
             f"N{suffix}Windows": count(len(windows)),
             f"N{suffix}Empty": count((windows == 0).sum()),
         }
+        followed, rank = _follows(kiel[(kiel["branch"] == branch) & (kiel["n"] > 0)])
+        macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
     return macros
+
+
+def _follows(track):
+    """Latent whose bin means are ordered most like the bins, and the rank correlation of the two."""
+    means = track[[name for name in track if re.fullmatch(r"mean_\d+", name)]]
+    ranks = means.rank().corrwith(track["centre"].rank()).dropna()
+    if ranks.empty:
+        return NOT_AVAILABLE, None
+    best = ranks.abs().idxmax()
+    return _latent(best.removeprefix("mean_")), ranks[best]
 
 
 _BASELINES = {"Pca": "pca", "Mlp": "label_mlp"}

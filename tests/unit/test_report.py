@@ -171,7 +171,16 @@ PER_STAR = pd.DataFrame(
         for model in ("svae", "pca", "label_mlp")
     }
 )
-KIEL = pd.DataFrame({"branch": ["ms", "ms", "ms", "gb", "gb"], "n": [10, 30, 20, 0, 5]})
+KIEL = pd.DataFrame(
+    {
+        "branch": ["ms", "ms", "ms", "gb", "gb", "gb"],
+        "n": [10, 30, 20, 0, 5, 7],
+        "centre": [5000.0, 5100.0, 5200.0, 0.0, 1.0, 2.0],
+        "mean_1": [0.1, 0.3, 0.2, None, 1.0, 3.0],
+        "mean_2": [3.0, 2.0, 1.0, None, 2.0, 2.0],
+        "mean_1_se": [0.1, 0.2, 0.3, None, 0.1, 0.2],
+    }
+)
 METALLICITY = pd.DataFrame(
     {"branch": ["ms", "ms", "gb", "gb"], "m_h_centre": [0.0, 0.5, 0.0, 0.5], "n": [0, 2, 0, 0]}
 )
@@ -360,14 +369,18 @@ def test_words_follow_the_ratio(ratio, word):
 
 def test_tracks_count_filled_bins():
     macros = report.track_macros(KIEL, METALLICITY)
-    assert [macros[f"N{part}"] for part in ("MsBins", "MsFilled", "GbBins", "GbFilled")] == [
-        "3",
-        "3",
-        "2",
-        "1",
-    ]
-    assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "5", "2")
+    bins = [macros[f"N{part}"] for part in ("MsBins", "MsFilled", "GbBins", "GbFilled")]
+    assert bins == ["3", "3", "3", "2"]
+    assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "6", "2")
     assert (macros["NMsEmpty"], macros["NGbEmpty"], macros["NGbWindows"]) == ("1", "2", "2")
+
+
+def test_tracks_name_the_latent_that_follows_them():
+    macros = report.track_macros(KIEL, METALLICITY)
+    assert (macros["MsTrackLatent"], macros["MsTrackRank"]) == ("$z_{2}$", r"\ensuremath{-1.00}")
+    assert (macros["GbTrackLatent"], macros["GbTrackRank"]) == ("$z_{1}$", "1.00")
+    one_bin = report.track_macros(KIEL[4:5], METALLICITY)
+    assert one_bin["GbTrackLatent"] == one_bin["GbTrackRank"] == latex.NOT_AVAILABLE
 
 
 def test_alpha_scores_and_verdicts():
