@@ -27,7 +27,11 @@ with job(snakemake):
         flux[model] = residuals.flux_residuals((x_hat - x) * sigma, x_err * sigma)
         per_star[f"rmse_coefficient_{model}"] = residuals.coefficient_rmse(coefficient[model])
         per_star[f"rmse_flux_{model}"] = residuals.flux_rmse(flux[model])
-    summary = {"coefficients": residuals.compare(coefficient), "wavelengths": residuals.compare(flux)}
+    summary = {
+        "wavelength": residuals.WAVELENGTHS.tolist(),
+        "wavelengths": residuals.compare(flux),
+        "coefficients": residuals.compare(coefficient),
+    }
 
     write_arrays(products.coefficient_residuals, **coefficient)
     flux = {model: values.astype(np.float32) for model, values in flux.items()}

@@ -1,0 +1,55 @@
+"""Figure 6: RMSE of each baseline in units of the sVAE's, coefficient by coefficient."""
+
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from xpsvae.plotting import MODELS, SINGLE, new_figure, note, save, styled
+
+BASELINES = ("pca", "label_mlp")
+
+
+@styled
+def draw(statistics):
+    """Draw a panel a band.
+
+    Parameters
+    ----------
+    statistics : dict of dict of list
+        ``rmse_ratio`` per coefficient by model, half of the columns BP, half RP.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, panels = new_figure(SINGLE, 4.0, nrows=2, sharex=True, sharey=True)
+    for axes, band, half in zip(panels, ("BP", "RP"), (0, 1), strict=True):
+        for model in BASELINES:
+            look = MODELS[model]
+            ratio = np.split(np.array(statistics[model]["rmse_ratio"]), 2)[half]
+            line = {"color": look.color, "ls": look.linestyle, "marker": look.marker}
+            axes.plot(ratio, mec="black", mew=0.4, label=look.label, **line)
+        axes.axhline(1, color="0.3", lw=0.9, zorder=1)
+        axes.set(yscale="log", xlim=(-0.8, len(ratio) - 0.2), ylabel="RMSE / RMSE(sVAE)")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        note(axes, band, "upper center")
+    highest = max(max(statistics[model]["rmse_ratio"]) for model in BASELINES)
+    lowest = min(min(statistics[model]["rmse_ratio"]) for model in BASELINES)
+    axes.set_ylim(0.75 * min(lowest, 1), 1.5 * highest)
+    axes.set_xlabel("Coefficient number")
+    panels[0].legend(loc="upper right")
+    arrow = {"arrowstyle": "-|>", "color": "black", "lw": 0.9}
+    where = {"xy": (0.72, 0.9), "xytext": (0.72, 0.55), "xycoords": "axes fraction", "ha": "center"}
+    panels[1].annotate("sVAE closer to the data", arrowprops=arrow, **where)
+    return figure
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_json
+
+        figure = draw(read_json(snakemake.input.comparison)["coefficients"])
+        save(figure, snakemake.output.pdf, snakemake.output.png)

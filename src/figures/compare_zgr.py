@@ -1,0 +1,50 @@
+"""Figure 8: RMSE of the flux against wavelength, and of each baseline in units of the sVAE's."""
+
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from xpsvae.plotting import MODELS, SINGLE, new_figure, save, styled
+
+
+@styled
+def draw(wavelength, statistics):
+    """Draw the RMSE above, the ratios below.
+
+    Parameters
+    ----------
+    wavelength : sequence (n_wavelengths,)
+        [nm].
+    statistics : dict of dict of list
+        ``rmse`` and ``rmse_ratio`` per wavelength, by model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, panels = new_figure(SINGLE, 4.2, nrows=2, sharex=True)
+    for model, look in MODELS.items():
+        line = {"color": look.color, "ls": look.linestyle, "marker": look.marker}
+        line |= {"ms": 3, "mec": "black", "mew": 0.3}
+        panels[0].plot(wavelength, statistics[model]["rmse"], label=look.label, **line)
+        if model != "svae":
+            panels[1].plot(wavelength, statistics[model]["rmse_ratio"], **line)
+    for axes, label in zip(panels, (r"RMSE of $\mathcal{R}(\lambda)$", "RMSE / RMSE(sVAE)"), strict=True):
+        axes.axhline(1, color="0.3", lw=0.9, zorder=1)
+        axes.set(yscale="log", ylabel=label)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    panels[1].set(xlabel=r"$\lambda$ [nm]", xlim=(wavelength[0] - 12, wavelength[-1] + 12))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.4, columnspacing=1)
+    return figure
+
+
+if __name__ == "__main__":
+    from xpsvae.workflow import job
+
+    with job(snakemake):
+        from xpsvae.products import read_json
+
+        summary = read_json(snakemake.input.comparison)
+        figure = draw(summary["wavelength"], summary["wavelengths"])
+        save(figure, snakemake.output.pdf, snakemake.output.png)

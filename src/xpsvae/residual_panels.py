@@ -1,0 +1,84 @@
+"""Panels of residual histograms, one quantity a panel, the models in it apart by colour and line.
+
+Shared by the figures that show residuals of coefficients and of flux. Nothing here computes a result.
+"""
+
+import numpy as np
+
+from xpsvae.plotting import MODELS, new_figure, styled
+
+__all__ = ["residual_panels"]
+
+BINS = 51
+SPAN = 4  # widths of the sVAE's residuals from the middle of a panel to its edge
+ROOM = 1.75  # top of a panel in units of the sVAE's peak: the legend stands above the histograms
+
+
+@styled
+def residual_panels(residuals, statistics, columns, names, width, height):
+    """Draw two rows of histograms.
+
+    Each panel spans four widths of the sVAE's residuals about zero and is scaled to the sVAE's peak, so that
+    heights and widths compare between panels; its legend says "bias ± width" of each model.
+
+    Parameters
+    ----------
+    residuals : dict of array (n_stars, n)
+        By model; NaN where a star has no prediction.
+    statistics : dict of dict of list
+        By model: ``bias`` and ``width`` of each column.
+    columns : sequence of int
+        The columns shown.
+    names : sequence of str
+        What each stands for, in mathematical notation.
+    width, height : float
+        Of the figure [in].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    per_row = len(columns) // 2
+    figure, panels = new_figure(width, height, nrows=2, ncols=per_row, sharey=True)
+    figure.get_layout_engine().set(wspace=0.03)
+    for axes, column, name in zip(panels.flat, columns, names, strict=True):
+        reach = _round_up(SPAN * statistics["svae"]["width"][column])
+        edges = np.linspace(-reach, reach, BINS + 1)
+        peak = None
+        for model, values in residuals.items():
+            look = MODELS[model]
+            known = values[np.isfinite(values[:, column]), column]
+            # Of all stars, not of those inside the panel: a wide histogram has to look low.
+            density = np.histogram(known, edges)[0] / len(known)
+            peak = peak or max(density.max(), 1 / len(known))
+            bias, spread = (statistics[model][key][column] for key in ("bias", "width"))
+            line = {"color": look.color, "ls": look.linestyle, "lw": 1.1, "zorder": 4}
+            axes.stairs(density / peak, edges, label=f"{_signed(bias)} ± {_rounded(spread)}", **line)
+            if model == "svae":
+                axes.stairs(density / peak, edges, fill=True, color=look.shade(0.2), zorder=1)
+        axes.vlines(0, 0, 1.08, color="0.4", lw=0.7, zorder=5)
+        axes.set(xlim=(-reach, reach), ylim=(0, ROOM), xlabel=rf"$\mathcal{{R}}$({name})")
+        axes.set_xticks([-reach / 2, 0, reach / 2])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+        axes.set_yticks([0, 0.5, 1])
+        axes.legend(loc="upper left", frameon=False, handlelength=1.7, borderpad=0.1, labelspacing=0.2)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Density / sVAE's peak")
+    handles = panels.flat[0].get_legend().legend_handles
+    labels = [f"{MODELS[model].label}, bias ± width" for model in residuals]
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=2.2)
+    return figure
+
+
+def _round_up(value):
+    """Next number of the form 1, 2, 4 or 6 times a power of ten: its half is short, too."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return next(step * power for step in (1, 2, 4, 6, 10) if step * power >= value)
+
+
+def _rounded(value):
+    return f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.1f}" if abs(value) >= 0.95 else f"{value:.2f}"
+
+
+def _signed(value):
+    return _rounded(value).replace("-", "−")
