@@ -453,7 +453,15 @@ def test_no_result_is_typed_by_hand():
         # priors and prefactors
         *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
         # samples that are defined by numbers
-        *(r"\\logg<3\.8", r"\\teff<5500", r"\\feh>-1", r"8000\\,K", r"0\.5 and 3\.5", "fewer than 100"),
+        *(
+            r"\\logg<3\.8",
+            r"\\teff<5500",
+            r"\\feh>-1",
+            r"8000\\,K",
+            r"0\.5 and 3\.5",
+            "600--700",
+            "16th to the 84th",
+        ),
         # what Section 5 says the published code does
         *(
             "3 by",
