@@ -130,7 +130,7 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     key.set_axis_off()
     key.text(0.55, 0.97, BRANCHES[branch].label, ha="center", va="top", size=11)
     chosen = (f"{latent_label(d)}: {traced_labels(d, dimensions) or 'no label'}" for d in shown)
-    key.text(0.55, 0.74, "    ".join(chosen), ha="center", va="top", size=8)
+    key.text(0.55, 0.74, ("    " if len(shown) > 2 else "\n").join(chosen), ha="center", va="top", size=8)
     bar = figure.colorbar(points, cax=key.inset_axes((0.1, 0.38, 0.9, 0.1)), orientation="horizontal")
     bar.set_label("[M/H] [dex]", size=8, labelpad=1)
     bar.set_ticks(tracks.m_h_centre.unique()[::2])

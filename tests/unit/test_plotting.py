@@ -1,0 +1,385 @@
+"""The look of figures, and every figure drawn from small tables with the gaps that real ones have."""
+
+import importlib.util
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+
+from xpsvae import plotting
+from xpsvae.corner import corner_axes
+
+FIGURES = Path(__file__).parents[2] / "src" / "figures"
+LATENTS = [f"mean_{k}" for k in range(1, 7)]
+DIMENSIONS = {
+    "logg": 2,
+    "teff": 4,
+    "m_h": 1,
+    "alpha_m": 6,
+    "boundary": {"dimension": 2, "value": 0.3, "ms_side": "above", "accuracy": 0.97},
+}
+SHARED = {label: 3 for label in ("logg", "teff", "m_h", "alpha_m")} | {
+    "boundary": {"dimension": 3, "value": -0.1, "ms_side": "below", "accuracy": 0.9}
+}
+SUMMARY = {"n_latents": 6, "kl": [2.4, 1.9, 2.0, 5.1, 0.001, 0.4], "dead": [5], "live": [1, 2, 3, 4, 6]}
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.fixture
+def stars():
+    """Giants and dwarfs with labels, some of them null, and six latents, the fifth collapsed."""
+    random = np.random.default_rng(3)
+    n = 600
+    giant = np.arange(n) < n // 2
+    frame = pd.DataFrame(
+        {
+            "source_id": np.arange(n),
+            "teff": np.where(giant, random.normal(4600, 300, n), random.normal(5800, 300, n)),
+            "logg": np.where(giant, random.normal(2, 0.6, n), random.normal(4.3, 0.1, n)),
+            "m_h": random.normal(-0.3, 0.4, n),
+            "alpha_m": random.normal(0.1, 0.1, n),
+        }
+    )
+    frame[LATENTS] = random.normal(size=(n, 6)) * [1, 1, 1, 1, 0.001, 1]
+    frame.loc[::17, ["teff", "m_h"]] = np.nan
+    for label, low, high in (("teff", 20, 60), ("logg", 0.01, 0.2), ("m_h", 0.003, 0.06)):
+        frame[f"{label}_err"] = random.uniform(low, high, n)
+    return frame
+
+
+@pytest.fixture
+def subsets(stars):
+    subsets = pd.DataFrame({"full": True, "good": stars.index % 3 > 0, "pristine": stars.index % 3 == 1})
+    return subsets
+
+
+def bins(rows):
+    """Track bins: every third is empty, and of the others one holds too few stars to be drawn."""
+    frame = pd.DataFrame(rows)
+    random = np.random.default_rng(5)
+    frame[["teff", "logg", "m_h", "alpha_m", *LATENTS]] = random.normal(size=(len(frame), 10))
+    frame["teff"] = 5000 + 300 * frame.teff
+    frame["n"] = np.where(np.arange(len(frame)) == 1, 2, 40)
+    empty = np.arange(len(frame)) % 3 == 2
+    frame.loc[empty, "n"] = 0
+    frame.loc[empty, ["teff", "logg", "m_h", "alpha_m", *LATENTS]] = np.nan
+    return frame
+
+
+@pytest.fixture
+def kiel():
+    return bins(
+        [{"branch": "ms", "centre": t} for t in range(5000, 6300, 200)]
+        + [{"branch": "gb", "centre": g} for g in np.linspace(0, 3.65, 8)]
+    )
+
+
+@pytest.fixture
+def metallicity():
+    return bins(
+        [
+            {"branch": branch, "m_h_centre": m_h, "teff_centre": teff}
+            for branch in ("gb", "ms")
+            for m_h in (-1.5, -0.5, 0.5)
+            for teff in (4000, 4500, 5000)
+        ]
+    )
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, FIGURES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check(figure):
+    """Nothing leaves the page, and no panel is empty."""
+    FigureCanvasAgg(figure)
+    with matplotlib.rc_context(plotting.STYLE):
+        figure.draw_without_rendering()
+        drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0) > -0.01, drawn
+    assert drawn.x1 < width + 0.01 and drawn.y1 < height + 0.01, drawn
+    for axes in figure.axes:
+        assert axes.has_data() or axes.texts or axes.patches or not axes.axison, "a panel is empty"
+    return figure
+
+
+# ---- plotting ------------------------------------------------------------------------------------------
+
+
+@plotting.styled
+def example():
+    figure, axes = plotting.new_figure(plotting.SINGLE, 2.5, squeeze=True)
+    random = np.random.default_rng(0)
+    mesh = plotting.density(axes, *random.normal(size=(2, 500)), ((-3, 3), (-3, 3)), 20)
+    figure.colorbar(mesh, ax=axes, label=r"$\log g$ α")
+    axes.set_xlabel(plotting.LABELS["teff"])
+    return figure
+
+
+def test_save_gives_the_same_bytes_each_time_and_no_date(tmp_path):
+    paths = [(tmp_path / f"{i}.pdf", tmp_path / f"{i}.png") for i in range(3)]
+    figure = example()
+    plotting.save(figure, *paths[0])
+    plotting.save(figure, *paths[1])
+    plotting.save(example(), *paths[2])
+    for first, *others in zip(*paths, strict=True):
+        assert all(other.read_bytes() == first.read_bytes() for other in others)
+    pdf = paths[0][0].read_bytes()
+    assert pdf.startswith(b"%PDF") and b"Date" not in pdf and b"/Type3" not in pdf
+    assert b"/FontFile2" in pdf  # TrueType, which journals ask for
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_figure_that_fails_leaves_what_was_there(tmp_path):
+    pdf = tmp_path / "a.pdf"
+    pdf.write_text("before")
+    figure = example()
+    figure.savefig = None
+    with pytest.raises(TypeError):
+        plotting.save(figure, pdf, tmp_path / "a.png")
+    assert pdf.read_text() == "before" and [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_style_reaches_the_figure_and_not_the_caller():
+    before = dict(matplotlib.rcParams)
+    figure = example()
+    assert figure.axes[0].xaxis.label.get_fontfamily() == ["STIXGeneral"]
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_kiel_axes_have_hot_stars_left_and_giants_at_the_top():
+    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
+    plotting.kiel_axes(axes)
+    at = axes.transData.transform
+    assert at((6000, 4))[0] < at((4000, 4))[0] and at((5000, 1))[1] > at((5000, 4))[1]
+    assert axes.get_xlabel() == r"$T_\mathrm{eff}$ [K]" and axes.get_ylabel() == r"$\log g$ [dex]"
+
+
+def test_density_and_mean_agree_with_counting(stars):
+    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
+    extent, shape = ((7000, 3000), (5, 0)), (4, 5)
+    mesh = plotting.density(axes, stars.teff, stars.logg, extent, shape)
+    mean = plotting.binned_mean(axes, stars.teff, stars.logg, stars.m_h, extent, shape, minimum=4)
+    x = pd.cut(stars.teff, np.linspace(3000, 7000, 5), right=False, labels=range(4))
+    y = pd.cut(stars.logg, np.linspace(0, 5, 6), right=False, labels=range(5))
+    groups = stars.assign(x=x, y=y).groupby(["y", "x"], observed=False)
+    counts = groups.m_h.size().to_numpy().reshape(5, 4)
+    np.testing.assert_array_equal(mesh.get_array().filled(0), counts)
+    np.testing.assert_array_equal(mesh.get_array().mask, counts == 0)
+    known = groups.m_h.count().to_numpy().reshape(5, 4)
+    expected = groups.m_h.mean().to_numpy().reshape(5, 4)
+    np.testing.assert_array_equal(mean.get_array().mask, known < 4)
+    np.testing.assert_allclose(mean.get_array()[known >= 4], expected[known >= 4])
+    assert mesh.get_rasterized() and mean.get_rasterized()
+
+
+def test_a_track_breaks_at_an_empty_bin():
+    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
+    points = plotting.track(axes, [1, None, 3, 4], [5, None, 7, 8], values=[0.1, 0.2, 0.3, 0.4], cmap="Reds")
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, np.nan, 3, 4])
+    np.testing.assert_array_equal(points.get_offsets(), [[1, 5], [3, 7], [4, 8]])
+    np.testing.assert_array_equal(points.get_array(), [0.1, 0.3, 0.4])
+
+
+def test_latent_labels_say_what_was_chosen():
+    assert plotting.latent_label(5) == "$z_{5}$"
+    assert plotting.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$)"
+    assert plotting.latent_label(5, DIMENSIONS) == "$z_{5}$"
+    assert plotting.traced_labels(3, SHARED).count(",") == 3
+
+
+def test_distinct_dimensions_are_filled_up_only_where_labels_share_one():
+    labels, available = ("m_h", "alpha_m", "teff"), range(1, 7)
+    assert plotting.distinct_dimensions(DIMENSIONS, labels, available) == [1, 6, 4]
+    assert plotting.distinct_dimensions(SHARED, labels, available) == [3, 1]
+
+
+def test_limits_leave_the_asked_fraction_outside():
+    values = np.arange(1001.0)
+    low, high = plotting.limits(np.append(values, np.nan), outside=0.1, margin=0.1)
+    assert (low, high) == pytest.approx((50 - 90, 950 + 90))
+    assert plotting.limits([np.nan]) == (-1, 1)
+    low, high = plotting.limits([2.0, 2.0])
+    assert low < 2 < high
+
+
+def test_each_metallicity_has_a_colour_of_its_own():
+    centres = np.linspace(-2.5, 0.5, 10)[1:]
+    scale = plotting.metallicity_scale(centres)
+    assert [int(scale["norm"](centre)) for centre in centres] == list(range(9))
+    assert len({scale["cmap"](scale["norm"](centre)) for centre in centres}) == 9
+    assert len(plotting.metallicity_scale([0.1])["norm"].boundaries) == 2
+
+
+@pytest.mark.parametrize("looks", [plotting.MODELS, plotting.SEQUENCES, plotting.BRANCHES])
+def test_looks_are_told_apart_without_colour(looks):
+    shapes = {(str(look.linestyle), look.marker) for look in looks.values()}
+    assert len(shapes) == len(looks)
+
+
+def test_models_are_told_apart_in_greyscale():
+    def luminance(colour):  # ITU-R BT.709, linear light
+        rgb = np.array(to_rgb(colour))
+        linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+        return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16  # CIE L*
+
+    lightness = sorted(luminance(look.color) for look in plotting.MODELS.values())
+    assert np.diff(lightness).min() > 15
+
+
+def test_corner_axes_are_a_lower_triangle_with_shared_limits():
+    extents = [(-1, 1), (-2, 2), (-3, 3)]
+    figure, axes = corner_axes(plotting.SINGLE, extents, ["a", "b", "c"])
+    for row in range(3):
+        for column in range(3):
+            panel = axes[row, column]
+            assert (panel is None) == (column > row)
+            if column < row:
+                assert panel.get_xlim() == extents[column] and panel.get_ylim() == extents[row]
+    assert [axes[2, i].get_xlabel() for i in range(3)] == ["a", "b", "c"]
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+CUTS = {
+    name: {"teff_snr_min": 100, "logg_err_max": 0.1, "m_h_err_max": 0.05} for name in ("good", "pristine")
+}
+
+
+def test_catalog_cuts_counts_and_marks_the_limits(stars, subsets):
+    figure = check(script("catalog_cuts").draw(stars, subsets, CUTS))
+    histogram = figure.axes[1].patches[0].get_data()
+    expected, _ = np.histogram(stars.logg_err, histogram.edges)
+    np.testing.assert_array_equal(histogram.values, expected)
+    assert [line.get_xdata()[0] for line in figure.axes[1].lines] == [0.1, 0.1]
+
+
+def test_catalog_kiel_draws_stars_and_metallicities(stars, subsets):
+    figure = check(script("catalog_kiel").draw(stars, subsets))
+    words = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    assert any(re.search(r"Full\n600 stars", text) for text in words)
+    assert len(figure.axes) == 8
+
+
+def test_diagrams_name_the_layers_and_what_was_not_trained():
+    figure = check(script("svae_arch").draw([104, 80, 60, 40, 20, 8], 3))
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("104") == 3 and "3 latents" in words
+    figure = check(script("xp_vae_models").draw(3))
+    words = [text.get_text() for text in figure.axes[0].texts]
+    here = [words[i - 1] for i, text in enumerate(words) if text == "trained here"]
+    assert sorted(here) == sorted(look.label for look in plotting.MODELS.values())
+    assert words.count("in the paper, not trained here") == 3
+
+
+@pytest.mark.parametrize("dimensions", [DIMENSIONS, SHARED])
+def test_kiel_vs_latent_uses_the_chosen_dimensions(stars, kiel, dimensions):
+    figure = check(script("kiel_vs_latent").draw(stars, dimensions, kiel))
+    latent = figure.axes[1]
+    boundary = dimensions["boundary"]
+    assert latent.get_ylabel().startswith(f"$z_{{{boundary['dimension']}}}$")
+    assert latent.get_xlabel() != latent.get_ylabel()
+    assert any(np.all(np.asarray(line.get_ydata()) == boundary["value"]) for line in latent.lines)
+    main_sequence_is_below = latent.yaxis_inverted() == (boundary["ms_side"] == "above")
+    assert main_sequence_is_below
+
+
+def test_bins_with_few_stars_are_not_drawn(stars, kiel, metallicity):
+    figure = check(script("kiel_metallicity_tracks").draw(stars, metallicity))
+    drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections[1:])
+    assert drawn == (metallicity.n >= plotting.FEWEST_STARS).sum() < (metallicity.n > 0).sum()
+
+
+@pytest.mark.parametrize("name", ["latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks"])
+@pytest.mark.parametrize("dimensions", [DIMENSIONS, SHARED])
+def test_latent_metallicity_tracks(stars, metallicity, dimensions, name):
+    figure = check(script(name).draw(stars, metallicity, dimensions, 0.2))
+    words = " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+    assert f"$z_{{{dimensions['m_h']}}}$: " in words
+    curves = [line.get_ydata() for line in figure.axes[0].lines]
+    assert curves and all(np.all(np.diff(curve) >= 0) and curve[-1] <= 1 for curve in curves)
+
+
+def test_latent_metallicity_tracks_of_a_branch_without_stars(stars, metallicity):
+    metallicity.loc[metallicity.branch == "ms", ["n", *LATENTS]] = [0] + 6 * [np.nan]
+    giants = stars[stars.logg < 3]
+    check(script("latent_ms_metallicity_tracks").draw(giants, metallicity, DIMENSIONS, 0.2))
+
+
+def test_latent_tracks_marks_the_dead(stars, kiel):
+    figure = check(script("latent_tracks").draw(stars, DIMENSIONS, SUMMARY, kiel))
+    words = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    assert sum(text.startswith("dead") for text in words) == 1
+    shaded = [axes for axes in figure.axes if axes.get_facecolor() != (1, 1, 1, 1) and axes.axison]
+    assert len(shaded) == 6  # its row and its column
+
+
+@pytest.mark.parametrize("kind, words", [("chemical", "by chemistry"), ("actions", "Gaia-Enceladus (")])
+def test_alpha_bimodality_says_how_enceladus_was_selected(stars, kind, words):
+    giants = stars.logg < 3
+    marks = pd.DataFrame({"giant": giants})
+    marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
+    marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
+    marks.loc[~giants, ["high_alpha", "enceladus"]] = pd.NA
+    tracks = bins([{"track": track} for track in ("high_alpha", "low_alpha", "fixed_m_h") for _ in range(4)])
+    draw = script("alpha_bimodality").draw
+    figure = check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIMENSIONS))
+    legend = " ".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert words in legend and ("chemistry" in legend) == (kind == "chemical")
+    assert "$z_{6}$" in figure.axes[1].get_ylabel() and "$z_{1}$" in figure.axes[1].get_xlabel()
+    marks["enceladus"] = pd.array([pd.NA] * len(stars), dtype="boolean")
+    check(draw(stars, marks, tracks, {"enceladus_kind": kind}, SHARED))
+
+
+def test_confusion_matrices_show_the_corrected_variant():
+    def entry(name, variant, cell):
+        confusion = [[cell, 0.2 - cell], [0.1, 0.7]]
+        scores = {"accuracy": cell + 0.7, "recall_high": cell / 0.2, "recall_low": 0.875}
+        return {"classifier": name, "variant": variant, "confusion": confusion} | scores
+
+    names = ("m_h", "label", "label_extinction", "latent", "label_latent")
+    entries = [entry(name, "corrected", 0.11 + 0.01 * i) for i, name in enumerate(names)]
+    entries.append(entry("label", "published", 0.01))
+    variants = {"corrected": {"n_test": 2043, "n_test_high": 409, "majority": 0.8}}
+    figure = check(script("confusion_matrices").draw({"classifiers": entries, "variants": variants}))
+    cells = [[text.get_text() for text in axes.texts] for axes in figure.axes[1:7]]
+    assert [line[0] for line in cells] == ["0.20", "0.11", "0.12", "0.13", "0.14", "0.15"]
+    assert figure.axes[6].get_title() == "Labels +\nlatents"
+
+
+def test_physical_spectra_scale_each_star_and_show_its_residual():
+    wavelength = np.arange(336.0, 1021, 2)
+    rows = [
+        {
+            "branch": branch,
+            "centre": centre,
+            "wavelength": wavelength,
+            "flux": wavelength * 1e-17,
+            "flux_reconstructed": np.where(wavelength < 350, -1, 1.01) * wavelength * 1e-17,
+            "residual": np.where(wavelength < 350, -2, 0.01),
+        }
+        for branch in ("ms", "gb")
+        for centre in (1.0, 2.0)
+    ]
+    figure = check(script("physical_spectra").draw(pd.DataFrame(rows)))
+    curve = figure.axes[0].lines[0].get_ydata()
+    pivot = (wavelength > 600) & (wavelength < 700)
+    assert curve[pivot].mean() == pytest.approx(1)
+    residual = figure.axes[2].lines[0].get_ydata()
+    np.testing.assert_allclose(residual[wavelength >= 350], 1.0)  # per cent
