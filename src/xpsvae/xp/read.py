@@ -109,7 +109,7 @@ def read_spectra(path, invalid="drop"):
 def iter_bulk(path, source_ids, invalid="drop"):
     """Read the wanted spectra of a bulk file (``XpContinuousMeanSpectrum_*.csv.gz``) as a stream.
 
-    Memory is bounded by some 150 MB, whatever the size of the file.
+    Memory is bounded by some 200 MB, whatever the size of the file.
 
     Parameters
     ----------
