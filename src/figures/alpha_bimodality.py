@@ -27,7 +27,7 @@ from xpsvae.plotting import (
 
 BINS = 80
 ABUNDANCES = ((-1.7, 0.6), (-0.12, 0.5))  # [M/H], [alpha/M] [dex]
-FRACTION_MAP = ListedColormap(colormaps["PuOr"](np.linspace(0.2, 0.85, 256)))
+FRACTION_MAP = ListedColormap(colormaps["magma_r"](np.linspace(0.06, 0.85, 256)))  # orange to purple
 TRACKS = ("high_alpha", "low_alpha", "fixed_m_h")
 
 
@@ -75,7 +75,7 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
     fraction = binned_mean(
         sequences, giants[x], giants[y], high, near, BINS // 2, FRACTION_MAP, Normalize(0, 1), minimum=3
     )
-    sequences.set(xlim=near[0], ylim=near[1], facecolor="0.9", **labels)
+    sequences.set(xlim=near[0], ylim=near[1], facecolor="0.88", **labels)
     for name in TRACKS:
         bins = alpha_tracks[alpha_tracks.track == name]
         bins = bins.where(bins.n >= FEWEST_STARS)
@@ -85,10 +85,11 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
 
     both = np.concatenate([giants[x], enceladus[x]]), np.concatenate([giants[y], enceladus[y]])
     far = limits(both[0], outside=0.004), limits(both[1], outside=0.004)
-    counts = density(halo, giants[x], giants[y], far, BINS)
+    counts = density(halo, giants[x], giants[y], far, BINS, norm=LogNorm(0.2, 3000))
     cloud(halo, enceladus[x], enceladus[y], size=6, zorder=2, **mark)
     halo.set(xlim=far[0], ylim=far[1], **labels)
-    figure.colorbar(counts, ax=halo, label="Giants per bin", location="top", aspect=25, pad=0.01)
+    bar = figure.colorbar(counts, ax=halo, label="Giants per bin", location="top", aspect=25, pad=0.01)
+    bar.ax.set_xlim(0.5, max(counts.get_array().max(), 2))
 
     patches = [
         Patch(color=SEQUENCES[name].shade(0.55), label=f"{SEQUENCES[name].label} ({count:,})")

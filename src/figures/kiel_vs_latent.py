@@ -25,6 +25,7 @@ from xpsvae.plotting import (
 
 BINS = 130
 EXTENT = ((7100, 3100), (5.1, -0.3))  # [K], [dex]
+SHADES = {"ms": (0.28, 0.65), "gb": (0.06, 0.38)}  # the main sequence is darker, for want of colour
 COORDINATE = {"ms": "teff", "gb": "logg"}  # along which a track is cut into bins
 BOUNDARY = {"color": "black", "ls": (0, (5, 2)), "lw": 1.2, "zorder": 3}
 
@@ -70,9 +71,9 @@ def draw(stars, dimensions, kiel):
     norm = LogNorm(0.3, 60)
     for branch, on_branch in (("gb", ~main), ("ms", main)):
         look, chosen = BRANCHES[branch], stars[on_branch]
-        density(left, chosen.teff, chosen.logg, EXTENT, BINS, tint(look), norm)
+        density(left, chosen.teff, chosen.logg, EXTENT, BINS, tint(look, *SHADES[branch]), norm)
         extent = right.get_xlim(), right.get_ylim()
-        density(right, chosen[x], chosen[y], extent, BINS, tint(look), norm, alpha=0.8)
+        density(right, chosen[x], chosen[y], extent, BINS, tint(look, *SHADES[branch]), norm, alpha=0.8)
 
         bins = kiel[kiel.branch == branch]
         scale = Normalize(bins.centre.min(), bins.centre.max())

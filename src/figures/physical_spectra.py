@@ -8,6 +8,7 @@ from xpsvae.plotting import BRANCHES, DOUBLE, LABELS, new_figure, save, styled
 
 COORDINATE = {"ms": "teff", "gb": "logg"}  # along which a track is cut into bins
 PIVOT = (600.0, 700.0)  # where all spectra are brought to the same mean [nm]
+FAINTEST = 0.007  # lower limit of the axis: below 400 nm cool giants have no flux above the noise
 PALEST = 0.25  # part of a sequential map that is too pale for lines
 LINES = {  # [nm]; the paper's code had 422.7 and 854.2 under Mg, which are lines of Ca
     "Balmer": ((656.3, 486.1, 434.0, 410.2, 397.0, 388.9), {"color": "#1B7837", "ls": (0, (1, 1))}),
@@ -33,6 +34,7 @@ def draw(spectra):
     figure, panels = new_figure(
         DOUBLE, 4.3, nrows=2, ncols=2, sharex=True, sharey="row", height_ratios=(3, 1)
     )
+    brightest = 1
     for (branch, look), (top, bottom) in zip(BRANCHES.items(), panels.T, strict=True):
         stars = spectra[spectra.branch == branch].sort_values("centre")
         scale = Normalize(stars.centre.min(), stars.centre.max())
@@ -40,8 +42,10 @@ def draw(spectra):
             wavelength = np.asarray(star.wavelength)
             shape = wavelength**2 * np.asarray(star.flux_reconstructed)
             pivot = (wavelength > PIVOT[0]) & (wavelength < PIVOT[1])
+            shape /= shape[pivot].mean()
+            brightest = max(brightest, shape.max())
             colour = look.shade(PALEST + (1 - PALEST) * float(scale(star.centre)))
-            top.plot(wavelength, shape / shape[pivot].mean(), color=colour, lw=0.8)
+            top.plot(wavelength, shape, color=colour, lw=0.8)
             bottom.plot(wavelength, 100 * np.asarray(star.residual), color=colour, lw=0.5)
         for name, (places, line) in LINES.items():
             for i, place in enumerate(places):
@@ -51,7 +55,9 @@ def draw(spectra):
         shades = ScalarMappable(scale, ListedColormap(look.shade(np.linspace(PALEST, 1, 256))))
         label = f"{look.label}: {LABELS[COORDINATE[branch]]}"
         figure.colorbar(shades, ax=top, location="top", label=label, aspect=30, pad=0.01)
-    panels[0, 0].set(yscale="log", ylim=(0.007, 7), ylabel=r"$\lambda^2 f_\lambda$ / mean at 600–700 nm")
+    panels[0, 0].set(
+        yscale="log", ylim=(FAINTEST, 1.3 * brightest), ylabel=r"$\lambda^2 f_\lambda$ / mean at 600–700 nm"
+    )
     panels[1, 0].set(ylim=(-10, 10), ylabel="Residual [%]", xlim=(336, 1020))
     panels[0, 1].legend(loc="lower right", ncols=4)
     return figure

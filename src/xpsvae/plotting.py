@@ -125,7 +125,7 @@ SEQUENCES = {
     "high_alpha": Look("High-α", "#542788", "-", "o", "Purples"),
     "low_alpha": Look("Low-α", "#D9740B", (0, (4, 1.5)), "s", "Oranges"),
     "fixed_m_h": Look("Fixed [M/H]", "#111111", (0, (1, 1)), "D", "Greys"),
-    "enceladus": Look("Gaia-Enceladus", "#1AA5C2", "", "*", "GnBu"),
+    "enceladus": Look("Gaia-Enceladus", "#087E98", "", "*", "GnBu"),
 }
 DENSITY_MAP = "Greys"
 METALLICITY_MAP = "viridis"
