@@ -240,9 +240,13 @@ def _require_scales(r0, v0):
 
 
 def _galpy(module):
-    """Import a part of galpy, keeping its daily version check from the network wherever we run."""
-    if "galpy" not in sys.modules:
+    """Import a part of galpy, keeping its daily version check from the network wherever we run.
+
+    galpy reads its configuration from the working folder, also in the process that it starts to try out its
+    C library; so both are loaded in a folder that says what is wanted.
+    """
+    if "galpy.actionAngle" not in sys.modules:
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             Path(".galpyrc").write_text("[version-check]\ndo-check = False\n", encoding="utf-8")
-            importlib.import_module("galpy")
+            importlib.import_module("galpy.actionAngle")
     return importlib.import_module(f"galpy.{module}")
