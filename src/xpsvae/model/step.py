@@ -30,15 +30,55 @@ def stepper(flat, optimiser, data, variance):
         Takes the stars' row numbers (batch_size,) and normal numbers (batch_size, n_latents), changes the
         model, and returns the mean terms of the loss as tensors.
     """
-    gradient = by_hand(flat) if flat.parameters.device.type == "cpu" else by_autograd(flat)
+    on_gpu = flat.parameters.is_cuda
+    gradient = by_autograd(flat) if on_gpu else by_hand(flat)
 
     def step(rows, noise, learning_rate, kl_weight):
         optimiser.param_groups[0]["lr"] = learning_rate
-        terms = gradient(data[rows], variance[rows], noise, kl_weight)
+        batch = (torch.index_select(tensor, 0, rows) for tensor in (data, variance))
+        terms = gradient(*batch, noise, kl_weight)
         optimiser.step()
         return terms
 
-    return step
+    return _captured(step, flat, optimiser) if on_gpu else step
+
+
+def _captured(step, flat, optimiser):
+    """Record a step as a CUDA graph on its first call and replay it from then on: one launch for all kernels.
+
+    The optimiser has to be capturable. What the graph reads stays where it was when it was recorded, so the
+    arguments of each call are copied there.
+    """
+    graph, held, terms = torch.cuda.CUDAGraph(), [], []
+
+    def record(rows, noise, learning_rate, kl_weight):
+        device = flat.parameters.device
+        held.extend((rows.clone(), noise.clone()))
+        held.extend(torch.tensor(value, device=device) for value in (learning_rate, kl_weight))
+        tensors = [*flat.tensors().values(), *optimiser.state[flat.parameters].values()]
+        before = [tensor.clone() for tensor in tensors]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # libraries set themselves up in the first steps: not while recording
+            for _ in range(3):
+                step(*held)
+        torch.cuda.current_stream().wait_stream(side)
+        for tensor, value in zip(tensors, before, strict=True):
+            tensor.copy_(value)
+        with torch.cuda.graph(graph):
+            terms.extend(step(*held))
+
+    def replay(rows, noise, learning_rate, kl_weight):
+        if not terms:
+            record(rows, noise, learning_rate, kl_weight)
+        held[0].copy_(rows)
+        held[1].copy_(noise)
+        held[2].fill_(learning_rate)
+        held[3].fill_(kl_weight)
+        graph.replay()
+        return terms
+
+    return replay
 
 
 class Flat:

@@ -108,7 +108,9 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         torch.manual_seed(recipe.seed)
         model = ScatterVAE(x.shape[1], recipe.n_latents).to(device)
     flat = Flat(model)
-    optimiser = torch.optim.AdamW([flat.parameters], weight_decay=recipe.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        [flat.parameters], weight_decay=recipe.weight_decay, fused=True, capturable=device != "cpu"
+    )
     moments = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
     optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
     generator = torch.Generator(device).manual_seed(recipe.seed)
