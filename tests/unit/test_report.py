@@ -116,6 +116,7 @@ CONFIG = {
         "schedule": "one-cycle",
         "learning_rate": 3e-3,
         "warm_up": 0.3,
+        "kl_warm_up": 0.7,
         "restart_every": 500,
         "weight_decay": 0.01,
     },
@@ -289,7 +290,7 @@ def test_an_empty_bin_of_logg_has_no_spread():
 
 
 def test_switches_follow_the_null_columns():
-    assert all_switches() == {"HasFlags": False, "HasActions": False, "OneCycle": True, "DeadLatents": True}
+    assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
     complete = report.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
     assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
 
