@@ -32,10 +32,11 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def test_hundred_steps_by_hand_equal_autograd_to_double_rounding(double):
+@pytest.mark.parametrize("free_bits", [0.0, 0.2])
+def test_hundred_steps_by_hand_equal_autograd_to_double_rounding(double, free_bits):
     plain, fast = twins()
     optimisers = [torch.optim.AdamW([flat.parameters], lr=1e-3, fused=True) for flat in (plain, fast)]
-    by = by_autograd(plain), by_hand(fast)
+    by = by_autograd(plain, free_bits), by_hand(fast, free_bits)
     for batch in batches(100, 64, 20, 3, double):
         losses = [gradient(*batch, kl_weight=0.7) for gradient in by]
         torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=0)
@@ -87,6 +88,23 @@ def test_step_equals_a_loop_over_separate_tensors(double):
         torch.testing.assert_close(terms, (reconstruction.detach(), kl.detach()), rtol=1e-9, atol=0)
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(flat.model.state_dict()[name], tensor, rtol=1e-6, atol=1e-7)
+
+
+def test_free_bits_leave_a_latent_alone_below_them(double):
+    """With a decoder that ignores the latents only the divergence moves the encoder."""
+    flat, _ = twins()
+    with torch.no_grad():
+        for first in (flat.model.decoder[0], flat.model.scatter[0]):
+            first.weight.zero_()
+    ((x, variance, noise),) = batches(1, 64, 20, 3, double)
+    mean, log_var, _, _ = flat.model(x, noise)
+    kl = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, torch.exp(log_var / 2)), torch.distributions.Normal(0.0, 1.0)
+    ).mean(0)
+    between = float(kl.detach().sort().values[1:].mean())  # above two of the three, below one, or the other way round
+    by_hand(flat, between)(x, variance, noise)
+    moved = flat.model.mu.bias.grad != 0
+    assert torch.equal(moved, kl > between) and moved.any() and not moved.all()
 
 
 def test_flat_vectors_are_the_models_own_tensors():

@@ -13,7 +13,7 @@ __all__ = ["Flat", "by_autograd", "by_hand", "stepper"]
 aten = torch.ops.aten
 
 
-def stepper(flat, optimiser, data, variance):
+def stepper(flat, optimiser, data, variance, free_bits=0.0):
     """Return the step for the device of ``flat``.
 
     Parameters
@@ -23,6 +23,9 @@ def stepper(flat, optimiser, data, variance):
         Of ``flat.parameters``.
     data, variance : Tensor (n_stars, n_inputs)
         Standardised coefficients and the squares of their errors, on the device.
+    free_bits : float
+        [nat] A latent whose divergence, averaged over the batch, is below this is not pushed further down
+        (Kingma et al. 2016).
 
     Returns
     -------
@@ -31,7 +34,7 @@ def stepper(flat, optimiser, data, variance):
         model, and returns the mean terms of the loss as tensors.
     """
     on_gpu = flat.parameters.is_cuda
-    gradient = by_autograd(flat) if on_gpu else by_hand(flat)
+    gradient = (by_autograd if on_gpu else by_hand)(flat, free_bits)
 
     def step(rows, noise, learning_rate, kl_weight):
         optimiser.param_groups[0]["lr"] = learning_rate
@@ -160,21 +163,21 @@ class Flat:
         }
 
 
-def by_autograd(flat):
+def by_autograd(flat, free_bits=0.0):
     """Plain forward and backward pass through the modules."""
 
     def gradient(x, variance, noise, kl_weight=1.0):
         flat.gradient.zero_()
         mean, log_var, x_hat, scatter = flat.model(x, noise)
         reconstruction = loss.reconstruction(x, variance, x_hat, scatter).mean()
-        kl = loss.kl_divergence(mean, log_var).sum(1).mean()
-        (reconstruction + kl_weight * kl).backward()
-        return reconstruction.detach(), kl.detach()
+        kl = loss.kl_divergence(mean, log_var).mean(0)
+        (reconstruction + kl_weight * kl.clamp(min=free_bits).sum()).backward()
+        return reconstruction.detach(), kl.detach().sum()
 
     return gradient
 
 
-def by_hand(flat):
+def by_hand(flat, free_bits=0.0):
     """Forward and backward pass written out for two CPU cores.
 
     Activations are kept feature by feature (n_features, n_stars): batch normalisation is then a group
@@ -242,7 +245,8 @@ def by_hand(flat):
         weighted = residual / total
         chi2 = residual * weighted
         reconstruction = 0.5 * (chi2.sum() + torch.log(total).sum()) / n_stars
-        kl = -0.5 * (log_var.numel() + log_var.sum() - mean.square().sum() - sigma.square().sum()) / n_stars
+        spread = sigma.square().sub_(1)
+        kl = 0.5 * (mean.square().add_(spread).sub_(log_var)).mean(1, keepdim=True)
 
         dout = torch.empty_like(out)
         torch.mul(weighted, 1 / n_stars, out=dout[0])
@@ -256,9 +260,10 @@ def by_hand(flat):
         torch.sum(dh, 1, keepdim=True, out=first_bias[1])
         dz = torch.mm(first[0].t(), dh)
         dlatent = torch.empty_like(latent)
-        torch.add(dz, mean, alpha=kl_weight / n_stars, out=dlatent[:n_latents])
+        pull = (kl > free_bits) * kl_weight / n_stars
+        torch.addcmul(dz, mean, pull, out=dlatent[:n_latents])
         dlog_var = torch.mul(dz, noise, out=dlatent[n_latents:]).mul_(sigma).mul_(0.5)
-        dlog_var.add_(sigma.square().sub_(1), alpha=0.5 * kl_weight / n_stars)
+        dlog_var.addcmul_(spread, pull, value=0.5)
         torch.mm(dlatent, top.t(), out=heads[1])
         torch.sum(dlatent, 1, keepdim=True, out=heads_bias[1])
         backward(encoder, inner, torch.mm(heads[0].t(), dlatent), to_input=False)
@@ -268,7 +273,7 @@ def by_hand(flat):
         variances = rstds.pow(-2).sub_(flat.eps).mul_(n_stars / (n_stars - 1))  # unbiased, as torch keeps it
         flat.running_var.lerp_(variances, rate)
         flat.batches.add_(1)
-        return reconstruction, kl
+        return reconstruction, kl.sum()
 
     return gradient
 

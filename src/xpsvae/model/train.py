@@ -42,6 +42,7 @@ class Recipe:
     final_learning_rate: float = 1e-10  # cosine: where the rate is about to arrive at a restart
     weight_decay: float = 0.01
     kl_warm_up: float = 0.0  # fraction of the steps over which the weight of the divergence grows to 1
+    free_bits: float = 0.0  # [nat] divergence of a latent that costs nothing
     n_latents: int = 6
     seed: int = 0  # of the initial weights, the order of the stars and the noise
     validate_every: int = 1  # epochs between two validations; the last epoch always has one
@@ -115,7 +116,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
     optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
-    step = stepper(flat, optimiser, data, variance)
+    step = stepper(flat, optimiser, data, variance, recipe.free_bits)
 
     history = checkpoints.resume(state)
     steps = len(data) // recipe.batch_size  # an epoch
