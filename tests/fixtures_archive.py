@@ -1,13 +1,21 @@
 """Files of exactly the forms that the archives serve, written from stars of the library.
 
 The stars' labels and spectra are real; what the library lacks (correlations, flags, kinematics) is made up,
-seeded, and the same in every form. All writers are deterministic.
+seeded, and the same in every form: `make_survey` once, then write it. All writers are deterministic.
 """
 
 import gzip
+import warnings
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from astropy import units as u
+from astropy.coordinates import ICRS, Galactic, Galactocentric
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
+
+from xpsvae.catalog.actions import actions
 
 BANDS = {"bp": 56, "rp": 57}  # basis_function_id
 SOLUTION_ID = 4545469030156206080
@@ -123,8 +131,6 @@ def _csv(table, brackets, separator, missing):
 
 
 def _write_fits(path, table):
-    from astropy.io import fits
-
     columns = []
     for name, datatype in DATATYPES.items():
         kind = datatype.split("[")[0]
@@ -153,3 +159,203 @@ def _write_votable(path, table):
             values = np.array([0 if v is None else v for v in table[name]], dtype=kind)
             columns.append(MaskedColumn(values, name, mask=[v is None for v in table[name]]))
     Table(columns).write(path, format="votable", tabledata_format="binary2")
+
+
+LABELS = [
+    name + error for name in ("TEFF", "LOGG", "M_H", "ALPHA_M", "FE_H", "MG_FE") for error in ("", "_ERR")
+]
+MAGNITUDES = {f"GAIAEDR3_PHOT_{band}_MEAN_MAG": f"phot_{band.lower()}_mean_mag" for band in ("G", "BP", "RP")}
+SUN = {"r0": 8.125, "v0": 220.0, "z_sun": 0.0208, "solar_motion": (11.1, 25.7, 7.25)}
+BAD_MAGNITUDE = 99.999  # of allStar
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Stars with everything that the archives say of them; rows of all arrays belong together."""
+
+    stars: pd.DataFrame
+    coefficients: np.ndarray
+    errors: np.ndarray
+    seed: int
+
+    @property
+    def spectra(self):
+        return spectra_table(self.stars.source_id, self.coefficients, self.errors, self.seed)
+
+
+def make_survey(stars, coefficients, errors, seed=0):
+    """Give library stars (rows of ``stars.parquet``) flags, reddening, distances and velocities.
+
+    Stars below [Fe/H] = -1 move as a halo drawn out along the radius (150, 45 and 60 km/s along R, phi and
+    z, no rotation), the others as a disc; actions follow from the velocities. One star in five has a
+    STARFLAG, one in ten M_H_BAD, one in twenty STAR_BAD, one in eight bits 2 or 3 of the ASPCAPFLAG.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(stars)
+    stars = stars.reset_index(drop=True).copy()
+    bright = np.where(stars.logg.fillna(4.5) < 3.8, 0.5, 4.5) + rng.normal(0, 0.4, n)  # absolute G
+    stars["distance"] = (10 ** ((stars.phot_g_mean_mag - bright) / 5 - 2)).clip(0.05, 8.0)  # kpc
+    stars["parallax_error"] = rng.uniform(0.01, 0.04, n)
+    stars["parallax"] = 1 / stars.distance + stars.parallax_error * rng.standard_normal(n)
+    halo = (stars.fe_h < -1.0).to_numpy()
+    spread = np.where(halo, [[150.0], [45.0], [60.0]], [[35.0], [25.0], [18.0]])
+    v_r, v_t, v_z = spread * rng.standard_normal((3, n)) + np.where(halo, 0.0, 1.0) * [[0.0], [205.0], [0.0]]
+    stars["halo"] = halo
+    stars["pmra"], stars["pmdec"], stars["radial_velocity"] = _observe(stars, v_r, v_t, v_z)
+    stars["j_r"], stars["l_z"], stars["j_z"] = actions(
+        *(stars[name] for name in ("ra", "dec", "pmra", "pmdec", "radial_velocity")),
+        distance=stars.distance,
+        **SUN,
+    )
+    stars["sfd_ebv"] = rng.gamma(1.5, 0.15, n)
+    stars["starflag"] = np.where(rng.random(n) < 0.2, 1 << rng.choice([3, 9, 16, 17], n), 0)
+    flags = [rng.random(n) < fraction for fraction in (0.1, 0.05, 0.125)]
+    bits = np.where(flags[0], 1 << 19, 0) | np.where(flags[1], 1 << 23, 0)
+    stars["aspcapflag"] = bits | np.where(flags[2], 1 << rng.choice([2, 3], n), 0)
+    return Survey(stars, np.asarray(coefficients), np.asarray(errors), seed)
+
+
+def _observe(stars, v_r, v_t, v_z):
+    """Proper motions [mas/yr] and radial velocity [km/s] of stars with given Galactocentric velocities."""
+    frame = Galactocentric(
+        galcen_coord=Galactic(l=0 * u.deg, b=0 * u.deg).transform_to(ICRS()),
+        galcen_distance=np.hypot(SUN["r0"], SUN["z_sun"]) * u.kpc,
+        galcen_v_sun=np.add(SUN["solar_motion"], (0, SUN["v0"], 0)) * u.km / u.s,
+        z_sun=SUN["z_sun"] * u.kpc,
+        roll=0 * u.deg,
+    )
+    place = ICRS(
+        stars.ra.to_numpy() * u.deg, stars.dec.to_numpy() * u.deg, stars.distance.to_numpy() * u.kpc
+    ).transform_to(frame)
+    radius = np.hypot(place.x, place.y)
+    cos, sin = (place.x / radius).value, (place.y / radius).value
+    moving = Galactocentric(
+        place.x,
+        place.y,
+        place.z,
+        v_x=(v_r * cos + v_t * sin) * u.km / u.s,  # the Galaxy turns clockwise in this frame
+        v_y=(v_r * sin - v_t * cos) * u.km / u.s,
+        v_z=v_z * u.km / u.s,
+        **{name: getattr(frame, name) for name in frame.frame_attributes},
+    ).transform_to(ICRS())
+    return (
+        moving.pm_ra_cosdec.to_value(u.mas / u.yr),
+        moving.pm_dec.to_value(u.mas / u.yr),
+        moving.radial_velocity.to_value(u.km / u.s),
+    )
+
+
+def write_all_star(path, survey, duplicates=0, unmatched=0):
+    """Write ``allStar-dr17-synspec_rev1.fits``: its first table, with DR17's columns of what is used here.
+
+    ``duplicates`` rows at the end repeat the first stars with a lower SNR and bit 4 of EXTRATARG;
+    ``unmatched`` rows have no Gaia source (0). Labels that are missing are NaN, magnitudes 99.999.
+    """
+    rows = _all_star_rows(survey, duplicates, unmatched)
+    stars = survey.stars.iloc[rows]
+    n_stars = len(survey.stars)
+    repeated = (np.arange(len(rows)) >= n_stars) & (np.arange(len(rows)) < n_stars + duplicates)
+    lost = np.arange(len(rows)) >= n_stars + duplicates
+    columns = [
+        ("APOGEE_ID", "18A", stars.apogee_id),
+        ("TELESCOPE", "8A", np.full(len(rows), "apo25m")),
+        ("LOCATION_ID", "J", np.full(len(rows), 4321)),
+        ("FIELD", "16A", np.full(len(rows), "090+00")),
+        *((name, "E", stars[name.lower()].fillna(BAD_MAGNITUDE)) for name in "JHK"),
+        ("RA", "D", stars.ra),
+        ("DEC", "D", stars.dec),
+        ("AK_TARG", "E", stars.a_k.fillna(-9999.0)),
+        ("SFD_EBV", "E", stars.sfd_ebv),
+        ("SNR", "E", np.where(repeated, stars.snr / 2, stars.snr)),
+        ("EXTRATARG", "J", np.where(repeated, 1 << 4, 0)),
+        ("STARFLAG", "K", stars.starflag),
+        ("ASPCAPFLAG", "K", stars.aspcapflag),
+        ("VHELIO_AVG", "E", stars.radial_velocity),
+        *((name, "E", stars[name.lower()]) for name in LABELS),
+        ("GAIAEDR3_SOURCE_ID", "K", np.where(lost, 0, stars.source_id)),
+        ("GAIAEDR3_PARALLAX", "E", stars.parallax),
+        ("GAIAEDR3_PARALLAX_ERROR", "E", stars.parallax_error),
+        ("GAIAEDR3_PMRA", "E", stars.pmra),
+        ("GAIAEDR3_PMDEC", "E", stars.pmdec),
+        *((name, "E", stars[ours]) for name, ours in MAGNITUDES.items()),
+    ]
+    _write_tables(path, columns, [("NAMES", "8A", np.array(["TEFF", "LOGG"]))])
+
+
+def write_vac(path, survey, duplicates=0, unmatched=0):
+    """Write ``apogee_astroNN-DR17.fits``: row by row the stars of allStar."""
+    rows = _all_star_rows(survey, duplicates, unmatched)
+    stars = survey.stars.iloc[rows]
+    lost = np.arange(len(rows)) >= len(survey.stars) + duplicates
+
+    def known(values):
+        return np.where(lost, np.nan, values)
+
+    columns = [
+        ("APOGEE_ID", "18A", stars.apogee_id),
+        ("LOCATION_ID", "J", np.full(len(rows), 4321)),
+        ("TELESCOPE", "8A", np.full(len(rows), "apo25m")),
+        ("RA_APOGEE", "D", stars.ra),
+        ("DEC_APOGEE", "D", stars.dec),
+        *((name, "E", stars[name.lower()]) for name in LABELS if name.startswith(("TEFF", "LOGG", "FE_H"))),
+        ("weighted_dist", "D", known(1e3 * stars.distance)),
+        ("weighted_dist_error", "D", known(50 * stars.distance)),
+        ("RA", "D", known(stars.ra)),
+        ("DEC", "D", known(stars.dec)),
+        ("pmra", "D", known(stars.pmra)),
+        ("pmdec", "D", known(stars.pmdec)),
+        ("phot_g_mean_mag", "D", known(stars.phot_g_mean_mag)),
+        ("VHELIO_AVG", "E", stars.radial_velocity),
+        ("source_id", "K", np.where(lost, 0, stars.source_id)),
+        *((name, "D", known(stars[ours])) for name, ours in (("jr", "j_r"), ("Lz", "l_z"), ("jz", "j_z"))),
+    ]
+    _write_tables(path, columns)
+
+
+def write_authors(folder, survey):
+    """Write ``xp_apogee_cat.h5`` of the authors' record and the companions that need no other model.
+
+    `apogee_norm.npz` is the mean and scatter of all c / F_G; `xp_corrs.npz` has the correlations of the test
+    stars in test order (`train_test_split` of the row numbers, a tenth, random_state 12345).
+    """
+    from sklearn.model_selection import train_test_split
+
+    stars, spectra = survey.stars, survey.spectra
+    table = {
+        "ids": stars.source_id.to_numpy(np.int64),
+        "coeffs": survey.coefficients,
+        "coeff_errs": survey.errors,
+        "phot_g_mean_flux": stars.phot_g_mean_flux,
+        **{name: stars[name.lower()] for name in (*LABELS, "J", "H", "K", "SFD_EBV")},
+        "STARFLAG": stars.starflag.to_numpy(np.int64),
+        "ASPCAPFLAG": stars.aspcapflag.to_numpy(np.int64),
+        **{name: stars[ours] for name, ours in MAGNITUDES.items()},
+        "GAIAEDR3_PARALLAX": stars.parallax,
+        "GAIAEDR3_PARALLAX_ERROR": stars.parallax_error,
+        "Lz": stars.l_z,
+        "jr": stars.j_r,
+        "jz": stars.j_z,
+    }
+    for name, values in table.items():
+        values = np.asarray(values)
+        table[name] = values if values.dtype == np.int64 else values.astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy warns of its own default name, which the authors kept
+        Table(table).write(folder / "xp_apogee_cat.h5", path="__astropy_table__", overwrite=True)
+    scaled = table["coeffs"] / table["phot_g_mean_flux"][:, None]
+    np.savez(folder / "apogee_norm.npz", mu=scaled.mean(axis=0), sig=scaled.std(axis=0))
+    test = train_test_split(np.arange(len(stars)), test_size=0.1, random_state=12345)[1]
+    correlations = {f"{b}_corrs": np.stack(spectra[f"{b}_coefficient_correlations"])[test] for b in BANDS}
+    np.savez(folder / "xp_corrs.npz", **correlations)
+
+
+def _all_star_rows(survey, duplicates, unmatched):
+    return np.r_[np.arange(len(survey.stars)), np.arange(duplicates), np.arange(unmatched)]
+
+
+def _write_tables(path, *tables):
+    hdus = [fits.PrimaryHDU()]
+    for columns in tables:
+        columns = [fits.Column(name, code, array=np.asarray(values)) for name, code, values in columns]
+        hdus.append(fits.BinTableHDU.from_columns(columns))
+    fits.HDUList(hdus).writeto(path, overwrite=True)
