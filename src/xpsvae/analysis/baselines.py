@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from xpsvae.errors import InputError
 from xpsvae.model.label_mlp import fit_label_mlp
-from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
+from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
 
 __all__ = ["MLP_LABELS", "coefficients_from_smooth_flux", "predict_label_mlp", "predict_pca"]
 

@@ -9,7 +9,7 @@ correlations), and an R(x) of width one then means "within the flux errors", not
 import numpy as np
 
 from xpsvae.errors import InputError
-from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
+from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
 
 __all__ = [
     "N_COMPARED",

@@ -239,7 +239,7 @@ def track_spectra(kiel, stars, coefficients, errors, reconstruction, scatter, no
     """
     import pandas as pd
 
-    from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
+    from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
 
     generator = np.random.default_rng(seed)
     wavelengths = dr3_basis().wavelengths

@@ -7,7 +7,8 @@ what a dataset lacks is null, never zero.
 import numpy as np
 
 from xpsvae.errors import InputError
-from xpsvae.xp import flux_to_coefficients, g_flux_from_magnitude
+from xpsvae.xp.inversion import flux_to_coefficients
+from xpsvae.xp.photometry import g_flux_from_magnitude
 
 __all__ = ["STAR_NOTES", "STAR_UNITS", "build_catalog", "coordinates"]
 
