@@ -8,7 +8,8 @@ with job(snakemake):
     import pandas as pd
 
     from xpsvae import products
-    from xpsvae.model import infer, load, standardise
+    from xpsvae.model import infer, standardise
+    from xpsvae.model.storage import load
 
     given = snakemake.input
     stars = products.read_table(given.stars, ["source_id", "phot_g_mean_flux"])
