@@ -43,6 +43,7 @@ def draw(stars):
             _shade(axes, stars.loc[stars[label].notna(), label].to_numpy(float))
     panels[2, 0].set_xscale("log")
     panels[2, 0].set_xticks([3000, 5000, 10000, 20000], ["3000", "5000", "10000", "20000"])
+    panels[2, 0].get_xticklabels()[-1].set_ha("right")  # keeps clear of the next panel
     panels[2, 0].xaxis.set_minor_formatter(NullFormatter())
     panels[0, 0].set_ylabel("Number of test stars")
     for row, (kind, name) in enumerate(ERRORS.items(), start=1):
