@@ -70,9 +70,10 @@ for figure, products in FIGURES.items():
             ENVIRONMENT
         threads: 1
         params:
+            figure=figure,
             cuts=config["cuts"],
             m_h_half_width=config["tracks"]["metallicity"]["m_h_half_width"],
         message:
             f"Drawing figure {figure}"
         script:
-            f"../src/figures/{figure}.py"
+            "../src/figures/{params.figure}.py"
