@@ -51,15 +51,11 @@ def test_hundred_published_steps_give_the_losses_of_autograd_to_float_rounding()
     plain, fast = twins(110, 6, (90, 70, 50, 30, 10))
     optimisers = [torch.optim.AdamW([flat.parameters], lr=1e-4, fused=True) for flat in (plain, fast)]
     by = by_autograd(plain), by_hand(fast)
-    idle = torch.zeros(len(plain.parameters), dtype=torch.bool)
-    idle[plain.idle] = True
     for batch in batches(100, 256, 110, 6, torch.float32):
         (rec, kl), (fast_rec, fast_kl) = (gradient(*batch) for gradient in by)
         torch.testing.assert_close((rec, kl), (fast_rec, fast_kl), rtol=2e-5, atol=2e-5)
         scale = plain.gradient.abs().max()
-        assert (plain.gradient - fast.gradient)[~idle].abs().max() < 1e-3 * scale
-        assert plain.gradient[idle].abs().max() < 1e-5 * scale  # nothing but rounding there
-        assert not fast.gradient[idle].any()
+        assert (plain.gradient - fast.gradient).abs().max() < 1e-3 * scale
         for optimiser in optimisers:
             optimiser.step()
 
@@ -101,7 +97,9 @@ def test_free_bits_leave_a_latent_alone_below_them(double):
     kl = torch.distributions.kl_divergence(
         torch.distributions.Normal(mean, torch.exp(log_var / 2)), torch.distributions.Normal(0.0, 1.0)
     ).mean(0)
-    between = float(kl.detach().sort().values[1:].mean())  # above two of the three, below one, or the other way round
+    between = float(
+        kl.detach().sort().values[1:].mean()
+    )  # above two of the three, below one, or the other way round
     by_hand(flat, between)(x, variance, noise)
     moved = flat.model.mu.bias.grad != 0
     assert torch.equal(moved, kl > between) and moved.any() and not moved.all()

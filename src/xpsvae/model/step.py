@@ -13,7 +13,7 @@ __all__ = ["Flat", "by_autograd", "by_hand", "stepper"]
 aten = torch.ops.aten
 
 
-def stepper(flat, optimiser, data, variance, free_bits=0.0):
+def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
     """Return the step for the device of ``flat``.
 
     Parameters
@@ -26,6 +26,8 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0):
     free_bits : float
         [nat] A latent whose divergence, averaged over the batch, is below this is not pushed further down
         (Kingma et al. 2016).
+    processes : Processes, optional
+        Those that share each batch; then ``rows`` and ``noise`` are this one's part of it.
 
     Returns
     -------
@@ -33,17 +35,19 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0):
         Takes the stars' row numbers (batch_size,) and normal numbers (batch_size, n_latents), changes the
         model, and returns the mean terms of the loss as tensors.
     """
-    on_gpu = flat.parameters.is_cuda
-    gradient = (by_autograd if on_gpu else by_hand)(flat, free_bits)
+    on_gpu, shared = flat.parameters.is_cuda, processes is not None and processes.number > 1
+    gradient = (by_autograd if on_gpu or shared else by_hand)(flat, free_bits)
 
     def step(rows, noise, learning_rate, kl_weight):
         optimiser.param_groups[0]["lr"] = learning_rate
         batch = (torch.index_select(tensor, 0, rows) for tensor in (data, variance))
         terms = gradient(*batch, noise, kl_weight)
+        if shared:
+            processes.average(flat.gradient)
         optimiser.step()
         return terms
 
-    return _captured(step, flat, optimiser) if on_gpu else step
+    return _captured(step, flat, optimiser) if on_gpu and not shared else step
 
 
 def _captured(step, flat, optimiser):
@@ -93,10 +97,15 @@ class Flat:
     Attributes
     ----------
     parameters, gradient : Tensor (n_parameters,)
-    running_mean, running_var : Tensor (n_normalised,)
+    running_mean, running_var : Tensor (n_features,)
         Statistics of all batch normalisations, in the order of the data's way through the model.
     batches : Tensor (n_layers,), int64
         Batches that each normalisation has seen.
+    shifts : slice
+        Of the parameters: biases in front of normalisations, in the order of the running statistics.
+    idle : slice
+        These and the biases of the first layer after the latents, which meet no activation before a
+        normalisation removes them: parameters without effect on the loss.
     """
 
     def __init__(self, model):
@@ -111,7 +120,7 @@ class Flat:
         tensors = [linear.weight for linear, _ in self.encoder]
         for group in (self.heads, self.first, *(linears for linears, _ in self.mirrors), self.last):
             tensors += [linear.weight for linear in group]
-        for group in (self.heads, self.first, self.last):
+        for group in (self.heads, self.last, self.first):
             tensors += [linear.bias for linear in group]
         normalised = list(self.encoder)
         for linears, norms in self.mirrors:
@@ -142,8 +151,9 @@ class Flat:
             norm.running_mean, norm.running_var = self.running_mean[start:stop], self.running_var[start:stop]
             norm.num_batches_tracked = self.batches[number]
             start = stop
-        self.n_normalised = start
-        self.idle = slice(self._offsets[normalised[0][0].bias], self._offsets[normalised[0][0].bias] + start)
+        first_shift = self._offsets[normalised[0][0].bias]
+        self.shifts = slice(first_shift, first_shift + start)
+        self.idle = slice(self._offsets[self.first[0].bias], first_shift + start)
         self.eps, self.momentum = norms[0].eps, norms[0].momentum
 
     def views(self, tensors, *shape):
@@ -164,7 +174,11 @@ class Flat:
 
 
 def by_autograd(flat, free_bits=0.0):
-    """Plain forward and backward pass through the modules."""
+    """Plain forward and backward pass through the modules.
+
+    Parameters without effect on the loss get rounding noise as their gradient, of which Adam would make
+    steps as long as any other: it is set to the zero that it is.
+    """
 
     def gradient(x, variance, noise, kl_weight=1.0):
         flat.gradient.zero_()
@@ -172,6 +186,7 @@ def by_autograd(flat, free_bits=0.0):
         reconstruction = loss.reconstruction(x, variance, x_hat, scatter).mean()
         kl = loss.kl_divergence(mean, log_var).mean(0)
         (reconstruction + kl_weight * kl.clamp(min=free_bits).sum()).backward()
+        flat.gradient[flat.idle] = 0
         return reconstruction.detach(), kl.detach().sum()
 
     return gradient
@@ -182,17 +197,16 @@ def by_hand(flat, free_bits=0.0):
 
     Activations are kept feature by feature (n_features, n_stars): batch normalisation is then a group
     normalisation with one feature a group, for which torch has much the faster kernels, and decoder and
-    scatter estimator are one batched product. A bias in front of a normalisation has no effect on the loss:
-    its gradient is zero (autograd leaves rounding noise), and it only moves the running mean.
+    scatter estimator are one batched product.
     """
     n_inputs, n_latents = flat.model.n_inputs, flat.model.n_latents
     encoder = [_layer(flat, (linear,), (norm,)) for linear, norm in flat.encoder]
     mirrors = [_layer(flat, linears, norms) for linears, norms in flat.mirrors]
     heads, heads_bias = _affine(flat, flat.heads, 2 * n_latents)
-    first, first_bias = _affine(flat, flat.first, 2 * flat.first[0].out_features)
+    first, (first_bias, _) = _affine(flat, flat.first, 2 * flat.first[0].out_features)
     last, last_gradient = flat.views([linear.weight for linear in flat.last], 2, n_inputs, -1)
     last_bias, last_bias_gradient = flat.views([linear.bias for linear in flat.last], 2, 1, n_inputs)
-    idle = flat.parameters.detach()[flat.idle]
+    shifts = flat.parameters.detach()[flat.shifts]
     means, rstds = torch.empty_like(flat.running_mean), torch.empty_like(flat.running_var)
 
     def forward(layers, h, start, saved):
@@ -235,7 +249,7 @@ def by_hand(flat, free_bits=0.0):
         mean, log_var = latent[:n_latents], latent[n_latents:]
         sigma = torch.exp(0.5 * log_var)
         z = torch.addcmul(mean, sigma, noise)
-        h = torch.addmm(first_bias[0], first[0], z).view(2, -1, n_stars)
+        h = torch.addmm(first_bias, first[0], z).view(2, -1, n_stars)
         h, _ = forward(mirrors, h, start, outer)
         out = torch.baddbmm(last_bias, h.transpose(1, 2), last.transpose(1, 2))
         scatter = out[1].sigmoid_()
@@ -257,7 +271,6 @@ def by_hand(flat, free_bits=0.0):
         dh = torch.bmm(last.transpose(1, 2), dout.transpose(1, 2))
         dh = backward(mirrors, outer, dh).view(-1, n_stars)
         torch.mm(dh, z.t(), out=first[1])
-        torch.sum(dh, 1, keepdim=True, out=first_bias[1])
         dz = torch.mm(first[0].t(), dh)
         dlatent = torch.empty_like(latent)
         pull = (kl > free_bits) * kl_weight / n_stars
@@ -269,7 +282,7 @@ def by_hand(flat, free_bits=0.0):
         backward(encoder, inner, torch.mm(heads[0].t(), dlatent), to_input=False)
 
         rate = flat.momentum
-        flat.running_mean.lerp_(means + idle, rate)
+        flat.running_mean.lerp_(means + shifts, rate)
         variances = rstds.pow(-2).sub_(flat.eps).mul_(n_stars / (n_stars - 1))  # unbiased, as torch keeps it
         flat.running_var.lerp_(variances, rate)
         flat.batches.add_(1)

@@ -15,6 +15,7 @@ import torch
 from xpsvae.errors import InputError
 from xpsvae.model import loss, storage
 from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_writable
+from xpsvae.model.parallel import Processes
 from xpsvae.model.progress import Progress
 from xpsvae.model.standardise import checked
 from xpsvae.model.step import Flat, stepper
@@ -62,12 +63,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit` returns: the trained model, its history (one dict an epoch), its recipe and checkpoints."""
+    """What `fit` returns: the trained model, its history (one dict an epoch), its recipe, and more."""
 
     model: ScatterVAE
     history: list
     recipe: Recipe
     checkpoints: Checkpoints
+    processes: Processes
 
 
 def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training):
@@ -98,7 +100,13 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         learning rate and star, and the last checkpoint is kept.
     """
     recipe = Recipe(**training)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    processes = Processes(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = processes.device
+    if recipe.batch_size % processes.number:
+        raise InputError(
+            f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
+            "evenly: take a multiple of their number."
+        )
     x, x_err = checked(x, x_err, "training", at_least=recipe.batch_size)
     validation = checked(*validation, "validation", width=x.shape[1]) if validation else ()
     checkpoints = Checkpoints(checkpoints, fingerprint(asdict(recipe), x, x_err, *validation))
@@ -107,7 +115,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
     variance = errors**2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = ScatterVAE(x.shape[1], recipe.n_latents).to(device)
+        model = processes.share(ScatterVAE(x.shape[1], recipe.n_latents).to(device))
     flat = Flat(model)
     optimiser = torch.optim.AdamW(
         [flat.parameters], weight_decay=recipe.weight_decay, fused=True, capturable=device != "cpu"
@@ -116,23 +124,25 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
     optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
-    step = stepper(flat, optimiser, data, variance, recipe.free_bits)
+    step = stepper(flat, optimiser, data, variance, recipe.free_bits, processes)
 
     history = checkpoints.resume(state)
     steps = len(data) // recipe.batch_size  # an epoch
     where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
-    print(f"Training on the {where}: {len(data)} stars, {steps} steps an epoch.", file=sys.stderr)
+    if processes.first:
+        print(f"Training on the {where}: {len(data)} stars, {steps} steps an epoch.", file=sys.stderr)
     progress = Progress(recipe.epochs, len(history))
     for epoch in range(len(history), recipe.epochs):
         before = state.snapshot()
         losses = torch.empty(steps, 2, device=device)
         model.train()
-        for number, batch in enumerate(_batches(recipe, epoch, len(data), generator)):
+        for number, batch in enumerate(_batches(recipe, epoch, len(data), generator, processes)):
             losses[number, 0], losses[number, 1] = step(*batch)
+        processes.average(losses)
         exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
         if len(exploded):
             state.restore(before)
-            batches = _batches(recipe, epoch, len(data), generator)
+            batches = _batches(recipe, epoch, len(data), generator, processes)
             _explain(model, step, itertools.islice(batches, int(exploded[0]) + 1), epoch, data, variance)
         taken = (epoch + 1) * steps
         rate = learning_rate(recipe, taken - 1, steps)
@@ -141,10 +151,11 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
             row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
         history.append(row)
-        if last or (epoch + 1) % recipe.checkpoint_every == 0:
-            checkpoints.save(state, history)
-        progress(row)
-    return Fitted(model.eval().cpu(), history, recipe, checkpoints)
+        if processes.first:
+            if last or (epoch + 1) % recipe.checkpoint_every == 0:
+                checkpoints.save(state, history)
+            progress(row)
+    return Fitted(model.eval().cpu(), history, recipe, checkpoints, processes)
 
 
 def learning_rate(recipe, step, steps_per_epoch):
@@ -179,7 +190,7 @@ def _number(value):
     return "" if value is None else str(value) if isinstance(value, int) else f"{value:.8g}"
 
 
-def _batches(recipe, epoch, n_stars, generator):
+def _batches(recipe, epoch, n_stars, generator, processes):
     """Yield the arguments of each step of an epoch: rows, noise, learning rate, weight of the divergence."""
     steps, device = n_stars // recipe.batch_size, generator.device
     order = torch.randperm(n_stars, generator=generator, device=device)[: steps * recipe.batch_size]
@@ -187,7 +198,8 @@ def _batches(recipe, epoch, n_stars, generator):
     for number, rows in enumerate(order.view(steps, -1)):
         step = epoch * steps + number
         grown = (step + 1) / (recipe.kl_warm_up * recipe.epochs * steps) if recipe.kl_warm_up else 1.0
-        yield rows, noise[number], learning_rate(recipe, step, steps), min(1.0, grown)
+        part = processes.part(rows), processes.part(noise[number])
+        yield *part, learning_rate(recipe, step, steps), min(1.0, grown)
 
 
 def _means(losses):
@@ -247,7 +259,8 @@ def main(arguments=None):
         require_writable(folder)
         x, x_err = read_array(given.pop("x")), read_array(given.pop("x_err"))
         fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
-        save(folder, fitted)
+        if fitted.processes.first:
+            save(folder, fitted)
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None
 
