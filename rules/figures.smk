@@ -47,6 +47,14 @@ FIGURES = {
     "latent_tracks": pristine | kiel | dimensions | {"latent_summary": latent_summary},
 }
 
+# Choices of the configuration that a figure shows or uses.
+m_h_half_width = {"m_h_half_width": config["tracks"]["metallicity"]["m_h_half_width"]}
+FIGURE_PARAMS = {
+    "catalog_cuts": {"cuts": config["cuts"]},
+    "latent_ms_metallicity_tracks": m_h_half_width,
+    "latent_giant_metallicity_tracks": m_h_half_width,
+}
+
 for figure, products in FIGURES.items():
 
     rule:
@@ -70,9 +78,8 @@ for figure, products in FIGURES.items():
             ENVIRONMENT
         threads: 1
         params:
+            **FIGURE_PARAMS.get(figure, {}),
             figure=figure,
-            cuts=config["cuts"],
-            m_h_half_width=config["tracks"]["metallicity"]["m_h_half_width"],
         message:
             f"Drawing figure {figure}"
         script:
