@@ -94,7 +94,9 @@ def read_table(path, columns=None):
         raise InputError(f"{path} is not a readable Parquet file ({error}): delete it and rerun.") from error
     missing = [name for name in columns or () if name not in present]
     if missing:
-        raise InputError(f"{path} has no column {', '.join(missing)}: delete it and rerun the rule that makes it.")
+        raise InputError(
+            f"{path} has no column {', '.join(missing)}: delete it and rerun the rule that makes it."
+        )
     try:
         return pd.read_parquet(path, columns=columns)
     except (pa.ArrowException, OSError) as error:

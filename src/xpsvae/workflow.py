@@ -58,9 +58,7 @@ def job(snakemake):
             if error.errno != errno.ENOSPC:
                 traceback.print_exc()
                 _stop()
-            _stop(
-                f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun."
-            )
+            _stop(f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun.")
         except Exception:
             traceback.print_exc()
             _stop()
