@@ -65,6 +65,7 @@ def switches(crossmatch, config, latent_summary):
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
         "KlWarmUp": config["training"]["kl_warm_up"] > 0,
+        "FreeBits": config["training"]["free_bits"] > 0,
         "OneCycle": config["training"]["schedule"] == "one-cycle",
         "DeadLatents": bool(latent_summary["dead"]),
     }
@@ -204,6 +205,7 @@ def model_macros(config, history):
         "BatchSize": count(recipe["batch_size"]),
         "LearningRate": significant(recipe["learning_rate"], 1),
         "WarmUp": count(round(100 * recipe["warm_up"])),
+        "FreeBits": decimal(recipe["free_bits"], 2),
         "KlWarmUp": count(round(100 * recipe["kl_warm_up"])),
         "RestartEvery": count(recipe["restart_every"]),
         "WeightDecay": decimal(recipe["weight_decay"], 2),

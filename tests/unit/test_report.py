@@ -117,6 +117,7 @@ CONFIG = {
         "learning_rate": 3e-3,
         "warm_up": 0.3,
         "kl_warm_up": 0.7,
+        "free_bits": 0.0,
         "restart_every": 500,
         "weight_decay": 0.01,
     },
