@@ -42,7 +42,7 @@ class Clone:
 
     def planned(self, *words):
         """Which rules a call would run, in the order of their names."""
-        run = self.snakemake("--dry-run", "--quiet", "rules", *words)
+        run = self.snakemake(*words, "--dry-run", "--quiet", "rules")
         assert run.returncode == 0, run.stderr
         text = run.stdout + run.stderr
         table = [line.split() for line in text.splitlines()]
