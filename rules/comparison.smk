@@ -9,7 +9,6 @@ rule train_baselines:
         coefficients=rules.build_catalog.output.coefficients,
         errors=rules.build_catalog.output.errors,
         normalisation=rules.train_svae.output.normalisation,
-        spectra=rules.retrieve_library.output.spectra,
         code=code("scripts/train_baselines.py"),
     output:
         pca=f"{ROOT}/comparison/pca.npy",
@@ -21,7 +20,7 @@ rule train_baselines:
         f"{BENCHMARKS}/train_baselines.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 1  # enough, and the products do not depend on --cores
     params:
         **config["baselines"],
     message:
