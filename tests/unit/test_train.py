@@ -15,7 +15,7 @@ from xpsvae.errors import InputError
 from xpsvae.model import fit, loss, train
 from xpsvae.model.train import COLUMNS, Fitted, Recipe, history_csv, learning_rate, save
 
-SMALL = {"batch_size": 64, "n_latents": 2, "learning_rate": 3e-3}
+SMALL = {"batch_size": 64, "n_latents": 2, "learning_rate": 3e-3, "kl_warm_up": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_explosion_names_step_rate_and_star_and_keeps_the_checkpoint(data, tmp_p
         (lambda x, e: (x.astype(float) * 1e300, e), "is -?inf"),
         (lambda x, e: (x, np.where(np.arange(14) == 2, 0, e)), "error of star 0, column 2, is 0.0"),
         (lambda x, e: (x, -e), "error of star 0, column 0, is -"),
-        (lambda x, e: (x[:63], e[:63]), "63 training stars but a batch has 64"),
+        (lambda x, e: (x[:63], e[:63]), "63 training stars .* but a batch has 64"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow")

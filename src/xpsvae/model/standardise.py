@@ -9,6 +9,8 @@ from xpsvae.errors import InputError
 
 __all__ = ["checked", "normalisation", "standardise"]
 
+CHUNK = 65536  # stars looked at together
+
 
 def normalisation(coefficients, flux):
     """Mean and standard deviation of each coefficient over the G flux.
@@ -61,8 +63,10 @@ def standardise(coefficients, errors, flux, mu, sigma):
     return x.astype(np.float32), x_err.astype(np.float32)
 
 
-def checked(x, x_err, which, width=None, at_least=1):
+def checked(x, x_err, which, width=None):
     """Return ``x`` and ``x_err`` as contiguous float32 arrays that a model can be trained on.
+
+    Memory-mapped arrays of that kind are read through in chunks and returned as they are.
 
     Parameters
     ----------
@@ -71,13 +75,11 @@ def checked(x, x_err, which, width=None, at_least=1):
         What the arrays are called in an error, e.g. ``"training"``.
     width : int, optional
         Number of inputs expected.
-    at_least : int
-        Number of stars needed.
 
     Raises
     ------
     InputError
-        If shapes differ or are wrong, a value is not finite, an error is not positive, or stars are too few.
+        If shapes differ or are wrong, a value is not finite or an error is not positive.
     """
     x, x_err = (np.ascontiguousarray(array, dtype=np.float32) for array in (x, x_err))
     if x.ndim != 2 or x.shape != x_err.shape or width not in (None, x.shape[-1]):
@@ -86,22 +88,17 @@ def checked(x, x_err, which, width=None, at_least=1):
             f"the {which} arrays have shapes {x.shape} and {x_err.shape}: give coefficients and errors of "
             f"one shape (n_stars, {columns})."
         )
-    if len(x) < at_least:
-        raise InputError(
-            f"there are {len(x)} {which} stars but a batch has {at_least}: give more stars or a "
-            "smaller batch_size."
-        )
-    for name, array, good in (
-        ("coefficient", x, np.isfinite(x)),
-        ("error", x_err, np.isfinite(x_err) & (x_err > 0)),
-    ):
-        if not good.all():
-            star, column = np.argwhere(~good)[0]
-            raise InputError(
-                f"the {which} {name} of star {star}, column {column}, is {array[star, column]}: coefficients "
-                f"have to be finite and errors finite and positive in float32, so leave out the "
-                f"{np.count_nonzero(~good.all(1))} stars where they are not."
-            )
+    for start in range(0, len(x), CHUNK):
+        chunks = x[start : start + CHUNK], x_err[start : start + CHUNK]
+        for name, chunk, positive in zip(("coefficient", "error"), chunks, (False, True), strict=True):
+            good = np.isfinite(chunk) & ((chunk > 0) | (not positive))
+            if not good.all():
+                star, column = np.argwhere(~good)[0]
+                raise InputError(
+                    f"the {which} {name} of star {start + star}, column {column}, is {chunk[star, column]}: "
+                    "coefficients have to be finite and errors finite and positive in float32, so mend "
+                    "that star or leave it out."
+                )
     return x, x_err
 
 

@@ -5,10 +5,10 @@ Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs on
 """
 
 import argparse
-import itertools
 import math
 import sys
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import torch
 
@@ -18,6 +18,7 @@ from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_wri
 from xpsvae.model.parallel import Processes
 from xpsvae.model.progress import Progress
 from xpsvae.model.standardise import checked
+from xpsvae.model.stars import Stars
 from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
@@ -34,16 +35,17 @@ CHUNK = 8192  # validation stars at a time
 class Recipe:
     """Every choice of a training run."""
 
-    epochs: int = 250  # passes over the training stars
-    batch_size: int = 1024  # stars a step; the last partial batch of an epoch is dropped
+    epochs: int = 300  # passes over the training stars
+    batch_size: int = 512  # stars a step; the last partial batch of an epoch is dropped
     schedule: str = "one-cycle"  # a rate per step; or "cosine": warm restarts, a rate per epoch
-    learning_rate: float = 3e-3  # the largest
+    learning_rate: float = 0.02  # the largest
     warm_up: float = 0.3  # one-cycle: fraction of the steps on the way up
     restart_every: int = 500  # cosine: epochs from one restart to the next
     final_learning_rate: float = 1e-10  # cosine: where the rate is about to arrive at a restart
     weight_decay: float = 0.01
-    kl_warm_up: float = 0.0  # fraction of the steps over which the weight of the divergence grows to 1
+    kl_warm_up: float = 0.7  # fraction of the steps over which the weight of the divergence grows to 1
     free_bits: float = 0.0  # [nat] divergence of a latent that costs nothing
+    window: int = 0  # stars held on the device at a time, for data that do not fit; 0: all
     n_latents: int = 6
     seed: int = 0  # of the initial weights, the order of the stars and the noise
     validate_every: int = 1  # epochs between two validations; the last epoch always has one
@@ -77,8 +79,8 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
 
     Parameters
     ----------
-    x, x_err : array (n_stars, n_inputs)
-        Standardised coefficients and their errors.
+    x, x_err : array (n_stars, n_inputs), or list of such
+        Standardised coefficients and their errors, whole or in shards; may be memory-mapped.
     validation : pair of arrays, optional
         ``x`` and ``x_err`` of stars that are only looked at.
     checkpoints : path-like, optional
@@ -107,15 +109,21 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
             f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
             "evenly: take a multiple of their number."
         )
-    x, x_err = checked(x, x_err, "training", at_least=recipe.batch_size)
-    validation = checked(*validation, "validation", width=x.shape[1]) if validation else ()
-    checkpoints = Checkpoints(checkpoints, fingerprint(asdict(recipe), x, x_err, *validation))
+    x, x_err = _checked_shards(x, x_err)
+    width, n_stars = x[0].shape[1], sum(map(len, x))
+    if min(n_stars, recipe.window or n_stars) < recipe.batch_size:
+        raise InputError(
+            f"there are {n_stars} training stars (training: window is {recipe.window}) but a batch has "
+            f"{recipe.batch_size}: give more stars or a smaller batch_size."
+        )
+    validation = checked(*validation, "validation", width) if validation else ()
+    checkpoints = Checkpoints(checkpoints, fingerprint(asdict(recipe), *x, *x_err, *validation))
 
-    data, errors, *held_out = (torch.from_numpy(array).to(device) for array in (x, x_err, *validation))
-    variance = errors**2
+    stars = Stars(x, x_err, recipe.window, device)
+    held_out = tuple(torch.from_numpy(array).to(device) for array in validation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = processes.share(ScatterVAE(x.shape[1], recipe.n_latents).to(device))
+        model = processes.share(ScatterVAE(width, recipe.n_latents).to(device))
     flat = Flat(model)
     optimiser = torch.optim.AdamW(
         [flat.parameters], weight_decay=recipe.weight_decay, fused=True, capturable=device != "cpu"
@@ -124,26 +132,26 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
     optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
-    step = stepper(flat, optimiser, data, variance, recipe.free_bits, processes)
+    step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, processes)
 
     history = checkpoints.resume(state)
-    steps = len(data) // recipe.batch_size  # an epoch
+    steps = stars.steps(recipe.batch_size)  # an epoch
     where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
     if processes.first:
-        print(f"Training on the {where}: {len(data)} stars, {steps} steps an epoch.", file=sys.stderr)
+        print(f"Training on the {where}: {n_stars} stars, {steps} steps an epoch.", file=sys.stderr)
     progress = Progress(recipe.epochs, len(history))
     for epoch in range(len(history), recipe.epochs):
         before = state.snapshot()
         losses = torch.empty(steps, 2, device=device)
         model.train()
-        for number, batch in enumerate(_batches(recipe, epoch, len(data), generator, processes)):
+        for number, batch in enumerate(_batches(recipe, epoch, stars, generator, processes)):
             losses[number, 0], losses[number, 1] = step(*batch)
         processes.average(losses)
         exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
         if len(exploded):
             state.restore(before)
-            batches = _batches(recipe, epoch, len(data), generator, processes)
-            _explain(model, step, itertools.islice(batches, int(exploded[0]) + 1), epoch, data, variance)
+            batches = _batches(recipe, epoch, stars, generator, processes)
+            _explain(model, step, batches, int(exploded[0]), epoch, stars)
         taken = (epoch + 1) * steps
         rate = learning_rate(recipe, taken - 1, steps)
         row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
@@ -190,16 +198,35 @@ def _number(value):
     return "" if value is None else str(value) if isinstance(value, int) else f"{value:.8g}"
 
 
-def _batches(recipe, epoch, n_stars, generator, processes):
+def _checked_shards(x, x_err):
+    if hasattr(x, "ndim"):
+        x, x_err = [x], [x_err]
+    if len(x) != len(x_err) or not len(x):
+        raise InputError(
+            f"there are {len(x)} shards of coefficients and {len(x_err)} of errors: give as many."
+        )
+    pairs, width = [], None
+    for number, pair in enumerate(zip(x, x_err, strict=True)):
+        pairs.append(checked(*pair, "training" if len(x) == 1 else f"training shard {number}'s", width))
+        width = pairs[0][0].shape[1]
+    return tuple(map(list, zip(*pairs, strict=True)))
+
+
+def _batches(recipe, epoch, stars, generator, processes):
     """Yield the arguments of each step of an epoch: rows, noise, learning rate, weight of the divergence."""
-    steps, device = n_stars // recipe.batch_size, generator.device
-    order = torch.randperm(n_stars, generator=generator, device=device)[: steps * recipe.batch_size]
-    noise = torch.randn(steps, recipe.batch_size, recipe.n_latents, generator=generator, device=device)
-    for number, rows in enumerate(order.view(steps, -1)):
-        step = epoch * steps + number
-        grown = (step + 1) / (recipe.kl_warm_up * recipe.epochs * steps) if recipe.kl_warm_up else 1.0
-        part = processes.part(rows), processes.part(noise[number])
-        yield *part, learning_rate(recipe, step, steps), min(1.0, grown)
+    device, epoch_steps = generator.device, stars.steps(recipe.batch_size)
+    step = epoch * epoch_steps
+    for count in stars.windows(generator):
+        steps = count // recipe.batch_size
+        order = torch.randperm(count, generator=generator, device=device)[: steps * recipe.batch_size]
+        noise = torch.randn(steps, recipe.batch_size, recipe.n_latents, generator=generator, device=device)
+        for rows, numbers in zip(order.view(steps, recipe.batch_size), noise, strict=True):
+            grown = (
+                (step + 1) / (recipe.kl_warm_up * recipe.epochs * epoch_steps) if recipe.kl_warm_up else 1.0
+            )
+            part = processes.part(rows), processes.part(numbers)
+            yield *part, learning_rate(recipe, step, epoch_steps), min(1.0, grown)
+            step += 1
 
 
 def _means(losses):
@@ -221,20 +248,23 @@ def _validate(model, x, x_err, seed):
     return _means(torch.cat(terms))
 
 
-def _explain(model, step, batches, epoch, data, variance):
-    """Walk an epoch again, to its last batch given; raise with the star that weighs most in that one."""
-    *batches, (rows, noise, rate, _) = batches
-    for batch in batches:
-        step(*batch)
+def _explain(model, step, batches, failed, epoch, stars):
+    """Walk an epoch again to the batch that failed; raise with the star that weighs most in it."""
+    taken = 0
+    for rows, noise, rate, kl_weight in batches:
+        if taken == failed:
+            break
+        step(rows, noise, rate, kl_weight)
+        taken += 1
     with torch.no_grad():
-        mean, log_var, x_hat, scatter = model(data[rows], noise)
-        stars = loss.reconstruction(data[rows], variance[rows], x_hat, scatter)
-        stars += loss.kl_divergence(mean, log_var).sum(1)
-    worst = torch.where(stars.isfinite(), stars, torch.inf).argmax()
+        mean, log_var, x_hat, scatter = model(stars.data[rows], noise)
+        each = loss.reconstruction(stars.data[rows], stars.variance[rows], x_hat, scatter)
+        each += loss.kl_divergence(mean, log_var).sum(1)
+    worst = torch.where(each.isfinite(), each, torch.inf).argmax()
     raise InputError(
-        f"the loss exploded in step {len(batches) + 1} of epoch {epoch + 1} at learning rate {rate:.3g}, "
-        f"most of all by training star {int(rows[worst])} (loss {float(stars[worst]):.3g}): look at its "
-        "coefficients and errors, or lower learning_rate; the last good checkpoint is kept."
+        f"the loss exploded in step {failed + 1} of epoch {epoch + 1} at learning rate {rate:.3g}, "
+        f"most of all by training star {stars.origin(rows[worst])} (loss {float(each[worst]):.3g}): look at "
+        "its coefficients and errors, or lower learning_rate; the last good checkpoint is kept."
     )
 
 
@@ -244,8 +274,10 @@ def main(arguments=None):
         prog="python -m xpsvae.model.train",
         description="Train the scatter VAE on standardised spectra; standard error says how far it is.",
     )
-    parser.add_argument("x", help=".npy of standardised coefficients (n_stars, n_inputs)")
-    parser.add_argument("x_err", help=".npy of their errors")
+    parser.add_argument(
+        "x", help=".npy of standardised coefficients (n_stars, n_inputs), or a folder of such"
+    )
+    parser.add_argument("x_err", help="the same of their errors")
     parser.add_argument("folder", help="where svae.safetensors, config.json and history.csv go")
     parser.add_argument("--validation", nargs=2, metavar=("X", "X_ERR"), help=".npy files of held-out stars")
     parser.add_argument("--checkpoints", help="folder from which a killed run goes on")
@@ -257,12 +289,17 @@ def main(arguments=None):
     folder, names = given.pop("folder"), given.pop("validation")
     try:
         require_writable(folder)
-        x, x_err = read_array(given.pop("x")), read_array(given.pop("x_err"))
+        x, x_err = (_read_shards(given.pop(name), given["window"] > 0) for name in ("x", "x_err"))
         fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
         if fitted.processes.first:
             save(folder, fitted)
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None
+
+
+def _read_shards(path, memory_map):
+    paths = sorted(Path(path).glob("*.npy")) if Path(path).is_dir() else [path]
+    return [read_array(path, memory_map) for path in paths]
 
 
 def save(folder, fitted, normalisation=None):
