@@ -35,7 +35,9 @@ def draw(wavelength, statistics):
         axes.yaxis.set_minor_formatter(NullFormatter())
     panels[1].set(xlabel=r"$\lambda$ [nm]", xlim=(wavelength[0] - 12, wavelength[-1] + 12))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.4, columnspacing=1)
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=3, handlelength=2.4, columnspacing=1, frameon=False
+    )
     return figure
 
 

@@ -58,6 +58,7 @@ def draw(stars):
         [*names, *top[1], f"fewer than {FEW} stars beyond"],
         loc="outside upper center",
         ncols=3,
+        frameon=False,
     )
     label = "sVAE: share of the stars in a column"
     figure.colorbar(mesh, ax=panels[1:], label=label, aspect=40, pad=0.01, extend="max")

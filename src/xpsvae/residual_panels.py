@@ -66,7 +66,7 @@ def residual_panels(residuals, statistics, columns, names, width, height):
         axes.set_ylabel("Density / sVAE's peak")
     handles = panels.flat[0].get_legend().legend_handles
     labels = [f"{MODELS[model].label}, bias ± width" for model in residuals]
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), handlelength=2.2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 
 
