@@ -17,6 +17,7 @@ rule build_numbers:
         kiel=rules.build_tracks.output.kiel,
         metallicity=rules.build_tracks.output.metallicity,
         alpha=rules.split_alpha.output.summary,
+        alpha_tracks=rules.split_alpha.output.tracks,
         classifiers=rules.classify_alpha.output.classifiers,
         code=code("scripts/build_numbers.py"),
     output:

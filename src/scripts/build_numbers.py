@@ -22,6 +22,7 @@ with job(snakemake):
         **report.latent_macros(latents, dimensions),
         **report.comparison_macros(comparison, baselines, read_table(files.per_star)),
         **report.track_macros(read_table(files.kiel), read_table(files.metallicity)),
+        **report.alpha_track_macros(read_table(files.alpha_tracks), latents["live"]),
         **report.alpha_macros(read_json(files.alpha), read_json(files.classifiers)),
     }
     write_text(outputs.numbers, to_tex(macros, report.switches(crossmatch, config, latents)))

@@ -11,6 +11,7 @@ from xpsvae.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose
 
 __all__ = [
     "alpha_macros",
+    "alpha_track_macros",
     "catalog_macros",
     "comparison_macros",
     "cutflow_table",
@@ -22,6 +23,7 @@ __all__ = [
     "track_macros",
 ]
 
+WELL_FILLED = 100  # stars in a bin of the fixed-[M/H] track whose mean is quoted
 LABEL_SYMBOLS = {
     "logg": r"$\log g$",
     "teff": r"$T_\mathrm{eff}$",
@@ -260,6 +262,7 @@ def latent_macros(summary, dimensions):
         "WeakestKl": decimal(min(summary["kl"]), 2),
         "KlList": listing(decimal(value, 2) for value in summary["kl"]),
         "ChosenLatents": listing(chosen),
+        "MhLatent": _latent(dimensions["m_h"]),
         "BoundaryLatent": _latent(edge["dimension"]),
         "BoundaryValue": decimal(edge["value"], 2),
         "BoundarySide": edge["ms_side"],
@@ -383,6 +386,7 @@ def alpha_macros(summary, report, variant="leak_free"):
     names = {
         "Label": "label",
         "Latent": "latent",
+        "LatentLive": "latent_live",
         "LabelLatent": "label_latent",
         "LabelPermuted": "label_permuted",
     }
@@ -392,11 +396,10 @@ def alpha_macros(summary, report, variant="leak_free"):
         "HighFraction": decimal(100 * summary["high_alpha_fraction"], 1),
         "NEnceladus": count(summary["n_enceladus"]),
         "EnceladusSelection": prose(summary["enceladus_selection"]),
-        "EnceladusKind": summary["enceladus_kind"],
+        "EnceladusKind": {"chemical": "abundances", "actions": "actions"}[summary["enceladus_kind"]],
         "NClassifierTrain": count(sample["n_train"]),
         "NClassifierTest": count(sample["n_test"]),
         "AccMajority": decimal(sample["majority"], 3),
-        "AccMajorityPublished": decimal(report["variants"]["published"]["majority"], 3),
     }
     for suffix, classifier in names.items():
         entry = scores[classifier, variant]
@@ -409,25 +412,59 @@ def alpha_macros(summary, report, variant="leak_free"):
     for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
         macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
         macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
-    for suffix, over in (("", "label"), ("Permuted", "label_permuted")):
-        gain = gains["label_latent", over, variant]
+    pairs = (
+        ("", "label", variant),
+        ("Permuted", "label_permuted", variant),
+        ("Corrected", "label", "corrected"),
+    )
+    for suffix, over, where in pairs:
+        gain = gains["label_latent", over, where]
         for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
             macros[f"Gain{prefix}{suffix}"] = signed(gain[metric]["gain"])
             macros[f"Gain{prefix}{suffix}Interval"] = interval(gain[metric]["interval"])
-    below = [
-        entry for entry in report["classifiers"] if entry["variant"] == "published" and entry["accuracy"]
-        < report["variants"]["published"]["majority"]
-    ]  # fmt: skip
-    macros["NBelowMajority"] = count(len(below))
-    macros["NPublishedClassifiers"] = count(sum(key[1] == "published" for key in scores))
+    published = [entry["accuracy"] for (_, other), entry in scores.items() if other == "published"]
+    majority = report["variants"]["published"]["majority"]
+    macros["AccMajorityPublished"] = decimal(majority, 3)
+    macros["NPublishedClassifiers"] = count(len(published))
+    macros["NBelowMajority"] = count(sum(accuracy < majority for accuracy in published))
     macros["LatentVerdict"] = (
         r"hold information on $[\alpha/\mathrm{M}]$"
-        if scores["latent", variant]["intervals"]["accuracy"][0] > sample["majority"]
+        if scores["latent", variant]["intervals"]["roc_auc"][0] > 0.5
         else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
     )
     macros["LatentVersusLabel"] = _beyond(gains["latent", "label", variant]["roc_auc"]["interval"])
     macros["GainVerdict"] = _gain(gains["label_latent", "label", variant]["accuracy"]["interval"])
     return macros
+
+
+def alpha_track_macros(tracks, live):
+    """How far live latents and labels move along the track of fixed [M/H].
+
+    Parameters
+    ----------
+    tracks : pandas.DataFrame
+        ``alpha/tracks.parquet``. Compared are the first and the last bin with at least `WELL_FILLED` stars; a
+        latent's move is in units of the standard deviation of the stars within these bins.
+    live : sequence of int
+        1-based live dimensions; one that has collapsed moves by rounding only.
+    """
+    fixed = tracks[(tracks["track"] == "fixed_m_h") & (tracks["n"] >= WELL_FILLED)].sort_values("centre")
+    macros = {"WellFilled": count(WELL_FILLED)}
+    known = len(fixed) > 1
+    first, last = (fixed.iloc[0], fixed.iloc[-1]) if known else (None, None)
+    moves = {}
+    for name in [f"mean_{dimension}" for dimension in live] if known else ():
+        variance = (first["n"] * first[f"{name}_se"] ** 2 + last["n"] * last[f"{name}_se"] ** 2) / 2
+        moves[name] = (last[name] - first[name]) / variance**0.5
+    furthest = max(moves, key=lambda name: abs(moves[name])) if known else None
+    return macros | {
+        "AlphaTrackFrom": decimal(first["alpha_m"] if known else None),
+        "AlphaTrackTo": decimal(last["alpha_m"] if known else None),
+        "AlphaTrackLatent": _latent(furthest.removeprefix("mean_")) if known else NOT_AVAILABLE,
+        "AlphaTrackMove": signed(moves[furthest] if known else None, 2),
+        "AlphaTrackLogg": signed(last["logg"] - first["logg"] if known else None, 2),
+        "AlphaTrackMh": signed(last["m_h"] - first["m_h"] if known else None, 2),
+    }
 
 
 def _beyond(bounds):
