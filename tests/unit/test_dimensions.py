@@ -41,6 +41,24 @@ def test_association_leaves_out_stars_without_the_label():
         association(latents[:5], label[:5], [1])
 
 
+def test_association_at_fixed_values_is_the_average_over_groups():
+    generator = np.random.default_rng(7)
+    m_h = generator.normal(size=1000)
+    alpha = -m_h + 0.3 * generator.normal(size=1000)
+    latents = np.column_stack([m_h + 0.3 * generator.normal(size=1000), alpha - m_h])
+    overall = association(latents, alpha, [1, 2])
+    fixed = association(latents, alpha, [1, 2], fixed=m_h, n_bins=10, n_groups=4)
+    assert overall[1]["spearman"] < -0.8  # by way of [M/H] alone
+    groups = np.array_split(np.argsort(m_h), 4)
+    for dim in (1, 2):
+        parts = [spearman(latents[rows, dim - 1], alpha[rows]) for rows in groups]
+        assert fixed[dim]["spearman"] == pytest.approx(np.mean(parts))
+        parts = [mutual_information(latents[rows, dim - 1], alpha[rows], 10) for rows in groups]
+        assert fixed[dim]["mutual_information"] == pytest.approx(np.mean(parts))
+    with pytest.raises(InputError, match="only 12 stars"):
+        association(latents[:50], alpha[:50], [1], fixed=m_h[:50], n_groups=4)
+
+
 def _table(strength):
     return {
         label: {dim: {"mutual_information": value} for dim, value in zip((2, 5, 6), row, strict=True)}
@@ -53,7 +71,13 @@ def test_choice_is_the_best_of_all_distinct_assignments():
     assert choose(_table(strength)) == {"logg": 5, "teff": 2, "m_h": 6}
 
 
-def test_fewer_live_dimensions_than_labels_may_share():
+def test_a_label_shares_the_best_rather_than_take_what_does_not_follow_it():
+    strength = {"logg": (0.40, 0.04, 0.05), "teff": (0.60, 0.04, 0.05), "m_h": (0.03, 0.20, 0.10)}
+    assert choose(_table(strength)) == {"logg": 2, "teff": 2, "m_h": 5}
+    assert choose(_table(strength), least=0.0) == {"logg": 6, "teff": 2, "m_h": 5}
+
+
+def test_fewer_live_dimensions_than_labels_share():
     strength = {"a": (1.0, 0.2, 0.0), "b": (0.9, 0.1, 0.0), "c": (0.1, 0.0, 0.3), "d": (0.0, 0.5, 0.4)}
     assert choose(_table(strength)) == {"a": 2, "b": 2, "c": 6, "d": 5}
 
@@ -120,8 +144,9 @@ def test_dimensions_find_what_a_permuted_and_flipped_model_carries():
     }
     assert result["boundary"]["dimension"] == 4
     assert result["boundary"]["ms_side"] == "below"
-    giants = (logg < 5.9 - 4e-4 * teff) & frame["alpha_m"].notna()
-    expected = spearman(frame["mean_3"][giants], alpha_m[giants])
+    giants = frame[(logg < 5.9 - 4e-4 * teff) & frame["alpha_m"].notna()]
+    groups = [group for _, group in giants.groupby(pd.qcut(giants["m_h"], 5))]
+    expected = np.mean([spearman(group["mean_3"], group["alpha_m"]) for group in groups])
     assert result["association"]["alpha_m"]["3"]["spearman"] == pytest.approx(expected)
     with pytest.raises(InputError, match="no latent dimension is live"):
         dimensions(frame, [])

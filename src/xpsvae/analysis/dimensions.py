@@ -40,8 +40,8 @@ def mutual_information(x, y, n_bins=20):
     return float(mutual_info_score(_quantile_bin(x, n_bins), _quantile_bin(y, n_bins)))
 
 
-def association(latents, label, dims, n_bins=20):
-    """Association of one label with each of some dimensions.
+def association(latents, label, dims, fixed=None, n_bins=20, n_groups=5):
+    """Association of one label with each of some dimensions, if asked at fixed values of another label.
 
     Parameters
     ----------
@@ -51,8 +51,11 @@ def association(latents, label, dims, n_bins=20):
         Label; stars where it is NaN are left out.
     dims : sequence of int
         1-based dimensions.
+    fixed : array (n,), optional
+        Other label, cut into ``n_groups`` groups of equal count; the result is the average over them.
     n_bins : int
         For `mutual_information`.
+    n_groups : int
 
     Returns
     -------
@@ -62,25 +65,32 @@ def association(latents, label, dims, n_bins=20):
     Raises
     ------
     InputError
-        If fewer than ``n_bins`` stars have the label.
+        If a group has fewer than ``n_bins`` stars.
     """
-    known = np.isfinite(label)
-    if known.sum() < n_bins:
+    known = np.isfinite(label) if fixed is None else np.isfinite(label + fixed)
+    latents, label = latents[known], label[known]
+    group = np.zeros(len(label), dtype=int) if fixed is None else _quantile_bin(fixed[known], n_groups)
+    sizes = np.bincount(group, minlength=1)
+    if sizes.min() < n_bins:
         raise InputError(
-            f"only {known.sum()} stars have the label that a latent dimension is chosen for: "
+            f"a latent dimension is chosen from groups of stars of which one has only {sizes.min()} stars: "
             f"at least {n_bins} are needed, so use more stars or loosen cuts: pristine in config.yaml."
         )
+    groups = [group == number for number in range(len(sizes))]
     return {
         dim: {
-            "spearman": spearman(latents[known, dim - 1], label[known]),
-            "mutual_information": mutual_information(latents[known, dim - 1], label[known], n_bins),
+            name: float(np.mean([measure(latents[rows, dim - 1], label[rows]) for rows in groups]))
+            for name, measure in (
+                ("spearman", spearman),
+                ("mutual_information", lambda x, y: mutual_information(x, y, n_bins)),
+            )
         }
         for dim in dims
     }
 
 
-def choose(table, statistic="mutual_information"):
-    """Give each label a dimension so that the summed association is largest.
+def choose(table, statistic="mutual_information", least=0.5):
+    """Give each label a dimension so that the summed association is largest, distinct where that is true.
 
     Parameters
     ----------
@@ -89,21 +99,26 @@ def choose(table, statistic="mutual_information"):
     statistic : str
         Entry to maximise, by absolute value, each label's divided by its largest so that a label with weak
         associations counts as much as one with strong ones.
+    least : float
+        A label whose dimension has less than this fraction of its largest association takes the dimension
+        of the largest instead, and so shares it: a dimension of its own that does not follow the label would
+        only mislead.
 
     Returns
     -------
     dict of str to int
-        Distinct dimensions if there are as many as labels; otherwise the best of each label on its own.
+        A dimension per label.
     """
     from scipy.optimize import linear_sum_assignment
 
     labels, dims = list(table), list(next(iter(table.values())))
     strength = np.array([[abs(table[label][dim][statistic]) for dim in dims] for label in labels])
-    if len(dims) < len(labels):
-        return {label: dims[row.argmax()] for label, row in zip(labels, strength, strict=True)}
     strength /= strength.max(axis=1, keepdims=True)
-    rows, columns = linear_sum_assignment(strength, maximize=True)
-    return {labels[row]: dims[column] for row, column in zip(rows, columns, strict=True)}
+    chosen = strength.argmax(axis=1)
+    for row, column in zip(*linear_sum_assignment(strength, maximize=True), strict=True):
+        if strength[row, column] >= least:
+            chosen[row] = column
+    return {label: dims[column] for label, column in zip(labels, chosen, strict=True)}
 
 
 def boundary(latents, main_sequence, dims):
@@ -192,14 +207,16 @@ def dimensions(frame, live, n_bins=20):
     teff, logg = frame["teff"].to_numpy(dtype=float), frame["logg"].to_numpy(dtype=float)
     placed = np.isfinite(teff + logg)
     main = is_main_sequence(teff, logg)
-    table = {}
-    for label in LABELS:
-        use = placed & ~main if label == "alpha_m" else placed
-        table[label] = association(draws[use], frame[label].to_numpy(dtype=float)[use], live, n_bins)
-    chosen = choose(table)
-    shared = (
-        "" if len(live) >= len(LABELS) else " (each on its own, as fewer dimensions than labels are live)"
+    label = {name: frame[name].to_numpy(dtype=float) for name in LABELS}
+    table = {
+        name: association(draws[placed], label[name][placed], live, n_bins=n_bins) for name in LABELS[:3]
+    }
+    # [alpha/M] follows [M/H], and dwarfs have little of its range: ask at fixed [M/H], among giants.
+    giant = placed & ~main
+    table["alpha_m"] = association(
+        draws[giant], label["alpha_m"][giant], live, fixed=label["m_h"][giant], n_bins=n_bins
     )
+    chosen = choose(table)
     return chosen | {
         "boundary": boundary(means[placed], main[placed], live),
         "association": {
@@ -208,8 +225,9 @@ def dimensions(frame, live, n_bins=20):
         "how": (
             "Live dimensions are assigned to log g, T_eff, [M/H] and [alpha/M] so that the sum of the mutual "
             f"information ({n_bins} x {n_bins} bins of equal count, one posterior draw a star), relative to "
-            f"each label's largest, is greatest{shared}; pristine stars, for [alpha/M] those on the "
-            "giant-branch side of Eq. 10."
+            "each label's largest, is greatest; a label whose own dimension would have less than half of its "
+            "largest shares the best; pristine stars, for [alpha/M] those on the giant-branch side of Eq. 10 "
+            "in five groups of [M/H]."
         ),
     }
 
