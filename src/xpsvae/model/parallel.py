@@ -57,10 +57,10 @@ class Processes:
             distributed.all_reduce(tensor)
             tensor /= self.number
 
-    def wait(self):
-        """Wait until all processes are here."""
+    def close(self):
+        """Part from the others."""
         if self.number > 1:
-            distributed.barrier()
+            distributed.destroy_process_group()
 
 
 class _SharedBatchNorm(nn.BatchNorm1d):

@@ -1,7 +1,8 @@
 """Train the sVAE: data in, step, history, checkpoint.
 
 The same data, recipe and machine give the same bytes on a CPU, whether or not the run was killed on its way.
-Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs only torch and numpy.
+Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs only torch and numpy; so does
+``torchrun --nproc-per-node 4 -m xpsvae.model.train ...`` on several GPUs.
 """
 
 import argparse
@@ -293,6 +294,7 @@ def main(arguments=None):
         fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
         if fitted.processes.first:
             save(folder, fitted)
+        fitted.processes.close()
     except InputError as error:
         raise SystemExit(f"Error: {error}") from None
 

@@ -1,0 +1,61 @@
+"""Time encoding and decoding of spectra that lie in memory, as `infer.embed` and `infer.reconstruct` do it.
+
+python benchmarks/embed.py [--stars 200000] [--threads 2] [--output FILE.json]
+"""
+
+import argparse
+import json
+import platform
+import time
+
+import numpy as np
+import torch
+
+from xpsvae.model import ScatterVAE, infer
+
+N_INPUTS = 110
+
+
+def best(function, rounds):
+    """Shortest of several times [s]."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--stars", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--output", help="JSON file to write; default: print")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    model = ScatterVAE(N_INPUTS).to(given.device).eval()
+    x = np.random.default_rng(0).standard_normal((given.stars, N_INPUTS), dtype=np.float32)
+    latents = model.embed(x)
+    seconds = {
+        "encode": best(lambda: model.embed(x), given.rounds),
+        "decode": best(lambda: infer.reconstruct(model, latents.mean), given.rounds),
+    }
+    result = {
+        "what": "spectra a second, from and to arrays in memory",
+        "device": torch.cuda.get_device_name() if given.device == "cuda" else platform.processor() or "CPU",
+        "threads": given.threads,
+        "torch": torch.__version__,
+        "spectra_per_second": {name: round(given.stars / value) for name, value in seconds.items()},
+    }
+    text = json.dumps(result, indent=2, sort_keys=True)
+    if given.output:
+        with open(given.output, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
