@@ -20,9 +20,23 @@ include: "rules/paper.smk"
 
 
 rule all:
-    """Everything: the paper with its figures and tables."""
+    """The paper and every product behind it: one that is deleted is made again."""
     default_target: True
     input:
-        rules.build_paper.output.pdf,
+        rules.build_paper.output,
+        rules.retrieve_library.output,
+        rules.build_catalog.output,
+        rules.build_subsets.output,
+        rules.train_svae.output,
+        rules.embed_stars.output,
+        rules.choose_dimensions.output,
+        rules.build_tracks.output,
+        rules.build_track_spectra.output,
+        rules.split_alpha.output,
         rules.classify_alpha.output,
-        [f"{BUILD}/figures/{name}.png" for name in FIGURES],
+        rules.train_baselines.output,
+        rules.build_residuals.output,
+        rules.build_numbers.output,
+        expand(
+            f"{BUILD}/figures/{{figure}}.{{form}}", figure=FIGURES, form=["pdf", "png"]
+        ),

@@ -27,10 +27,15 @@ class Clone:
             if (PROJECT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / name, folder / name)
-        config = yaml.safe_load((folder / "config.yaml").read_text())
-        config["library"]["limit"] = STARS
-        config["training"].update(epochs=30)
-        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        self.configure(library={"limit": STARS}, training={"epochs": 30})
+
+    def configure(self, **groups):
+        """Change keys in groups of config.yaml."""
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        for group, keys in groups.items():
+            config[group].update(keys)
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(self, *words):
         """Run Snakemake in the folder; the package is the folder's own, not the installed one."""
