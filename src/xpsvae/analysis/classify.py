@@ -80,7 +80,7 @@ def features(name, frame, live=(), scrambled=False, seed=0):
         J - K); ``"latent"`` (all posterior means); ``"latent_live"`` (live ones only); ``"label_latent"``;
         ``"label_permuted"``, labels and all latents of another star each, the control of ``"label_latent"``.
         The mean of a collapsed dimension is not noise but a noiseless function of the spectrum, whose tiny
-        range a forest does not mind: what ``"latent"`` gains over ``"latent_live"`` never reached the decoder.
+        range a forest does not mind: what ``"latent"`` gains over ``"latent_live"`` never reached a decoder.
     frame : pandas.DataFrame (n,)
         Stars with ``m_h``, ``teff``, ``logg``, ``j``, ``h``, ``k`` and latents ``mean_k``.
     live : sequence of int
