@@ -412,13 +412,14 @@ def alpha_macros(summary, report, variant="leak_free"):
     for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
         macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
         macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
-    pairs = (
-        ("", "label", variant),
-        ("Permuted", "label_permuted", variant),
-        ("Corrected", "label", "corrected"),
-    )
-    for suffix, over, where in pairs:
-        gain = gains["label_latent", over, where]
+    pairs = {
+        "": ("label_latent", "label", variant),
+        "Permuted": ("label_latent", "label_permuted", variant),
+        "Corrected": ("label_latent", "label", "corrected"),
+        "Live": ("latent", "latent_live", variant),
+    }
+    for suffix, pair in pairs.items():
+        gain = gains[pair]
         for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
             macros[f"Gain{prefix}{suffix}"] = signed(gain[metric]["gain"])
             macros[f"Gain{prefix}{suffix}Interval"] = interval(gain[metric]["interval"])

@@ -253,6 +253,7 @@ CLASSIFIERS = {
     ],
     "gains": [
         gain("latent", "label", -0.02, -0.03),
+        gain("latent", "latent_live", 0.01, 0.01),
         gain("label_latent", "label", 0.005, 0.007),
         gain("label_latent", "label_permuted", 0.015, 0.012),
         gain("label_latent", "label", 0.02, 0.03, "corrected"),
@@ -437,7 +438,11 @@ def test_latents_along_the_track_of_fixed_metallicity():
 
 
 def test_verdicts_turn_with_the_numbers():
-    gains = [gain("latent", "label", 0.03, 0.03), gain("label_latent", "label", 0.03, 0.03)]
+    gains = [
+        gain("latent", "latent_live", 0, 0),
+        gain("latent", "label", 0.03, 0.03),
+        gain("label_latent", "label", 0.03, 0.03),
+    ]
     gains += [
         gain("label_latent", "label_permuted", 0.03, 0.03),
         gain("label_latent", "label", 0, 0, "corrected"),
