@@ -9,7 +9,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/data.smk"
+include: f"rules/datasets/{config['dataset']}.smk"
 include: "rules/catalog.smk"
 include: "rules/model.smk"
 include: "rules/tracks.smk"
@@ -24,7 +24,6 @@ rule all:
     default_target: True
     input:
         rules.build_paper.output,
-        rules.retrieve_library.output,
         rules.build_catalog.output,
         rules.build_subsets.output,
         rules.train_svae.output,

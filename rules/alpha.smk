@@ -36,7 +36,6 @@ rule classify_alpha:
         sequences=rules.split_alpha.output.sequences,
         latents=rules.embed_stars.output.latents,
         latent_summary=rules.embed_stars.output.summary,
-        dimensions=rules.choose_dimensions.output.dimensions,
         code=code("scripts/classify_alpha.py"),
     output:
         classifiers=f"{BUILD}/alpha/classifiers.json",

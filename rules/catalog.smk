@@ -1,31 +1,4 @@
-"""Crossmatch, coefficients, cuts."""
-
-
-rule build_catalog:
-    """Match labels and spectra on source_id and turn flux into coefficients and their errors."""
-    input:
-        labels=rules.retrieve_library.output.labels,
-        spectra=rules.retrieve_library.output.spectra,
-        code=code("scripts/build_catalog.py"),
-        error_pattern=source("src/xpsvae/xp/coefficient_error_pattern.csv"),
-    output:
-        stars=f"{ROOT}/catalog/stars.parquet",
-        coefficients=f"{ROOT}/catalog/coefficients.npy",
-        errors=f"{ROOT}/catalog/coefficient_errors.npy",
-        report=f"{ROOT}/catalog/crossmatch.json",
-    log:
-        f"{LOGS}/build_catalog.log",
-    benchmark:
-        f"{BENCHMARKS}/build_catalog.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 2
-    params:
-        **config["inversion"],
-    message:
-        "Crossmatching labels and spectra, inverting flux to coefficients"
-    script:
-        "../src/scripts/build_catalog.py"
+"""Cuts and split of the catalogue that the dataset's rules have built."""
 
 
 rule build_subsets:

@@ -7,7 +7,6 @@ rule build_tracks:
         stars=rules.build_catalog.output.stars,
         subsets=rules.build_subsets.output.subsets,
         latents=rules.embed_stars.output.latents,
-        dimensions=rules.choose_dimensions.output.dimensions,
         code=code("scripts/build_tracks.py"),
     output:
         kiel=f"{BUILD}/tracks/kiel.parquet",
@@ -32,10 +31,8 @@ rule build_track_spectra:
     """Pick one star a track bin and set its spectrum beside its reconstruction."""
     input:
         stars=rules.build_catalog.output.stars,
-        subsets=rules.build_subsets.output.subsets,
         coefficients=rules.build_catalog.output.coefficients,
         errors=rules.build_catalog.output.errors,
-        latents=rules.embed_stars.output.latents,
         kiel=rules.build_tracks.output.kiel,
         reconstruction=rules.embed_stars.output.reconstruction,
         scatter=rules.embed_stars.output.scatter,
