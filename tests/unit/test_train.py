@@ -84,6 +84,11 @@ def test_one_cycle_is_torchs():
             scheduler.step()
 
 
+def test_one_cycle_of_two_steps_has_no_way_up():
+    recipe = Recipe(epochs=1, learning_rate=3e-3, warm_up=0.5)
+    assert [learning_rate(recipe, step, 2) for step in (0, 1)] == pytest.approx([3e-3, 3e-3 / 25e4])
+
+
 def test_cosine_is_torchs_warm_restarts_per_epoch():
     recipe = Recipe(epochs=25, schedule="cosine", learning_rate=1e-4, restart_every=10)
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
@@ -230,6 +235,19 @@ def test_unwritable_checkpoint_folder_is_refused(data, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written to"):
         fit(*data, checkpoints=tmp_path / "file", epochs=1, **SMALL)
+
+
+def test_full_disk_is_refused(data, tmp_path, monkeypatch):
+    usage = type("usage", (), {"free": 1 << 20})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="less than 32 MiB left"):
+        fit(*data, checkpoints=tmp_path / "kept", epochs=1, **SMALL)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(data):
+    with pytest.raises(InputError, match="sees no GPU"):
+        fit(*data, device="cuda", epochs=1, **SMALL)
 
 
 def test_command_line_refuses_in_one_sentence(files, tmp_path):

@@ -7,6 +7,7 @@ recipe, so that no run ever meets the checkpoint of another.
 import contextlib
 import hashlib
 import json
+import shutil
 import sys
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ from xpsvae.products import write_arrays
 
 __all__ = ["Checkpoints", "State", "fingerprint", "require_writable"]
 
+ROOM = 32 << 20  # [byte] more than checkpoints and products of a run take
 KEPT = 2  # the newest, and the one before in case it is damaged
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, RuntimeError)
 
@@ -118,7 +120,7 @@ def require_writable(folder):
     Raises
     ------
     InputError
-        If not.
+        If not, or if its disk is full.
     """
     probe = Path(folder) / ".probe"
     try:
@@ -129,6 +131,10 @@ def require_writable(folder):
         raise InputError(
             f"the folder {folder} cannot be written to ({error.strerror}): name another or mend it."
         ) from error
+    if shutil.disk_usage(folder).free < ROOM:
+        raise InputError(
+            f"the disk of {folder} has less than {ROOM >> 20} MiB left: free some or name another folder."
+        )
 
 
 def fingerprint(choices, *arrays):

@@ -103,6 +103,8 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         learning rate and star, and the last checkpoint is kept.
     """
     recipe = Recipe(**training)
+    if device and device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("device is cuda but torch sees no GPU: leave it out to train on the CPU.")
     processes = Processes(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     device = processes.device
     if recipe.batch_size % processes.number:
@@ -179,7 +181,7 @@ def learning_rate(recipe, step, steps_per_epoch):
         return _cosine(top, recipe.final_learning_rate, phase)
     first, last, total = top / 25, top / 25e4, recipe.epochs * steps_per_epoch
     peak = recipe.warm_up * total - 1
-    if step <= peak:
+    if step < peak:
         return _cosine(first, top, step / peak)
     return _cosine(top, last, (step - peak) / (total - 1 - peak))
 
