@@ -10,7 +10,7 @@ from xpsvae.errors import InputError
 from xpsvae.xp.inversion import flux_to_coefficients
 from xpsvae.xp.photometry import g_flux_from_magnitude
 
-__all__ = ["STAR_NOTES", "STAR_UNITS", "build_catalog", "coordinates"]
+__all__ = ["STAR_NOTES", "STAR_UNITS", "build_catalog", "coordinates", "star_table"]
 
 _NUMBERS = (
     "teff", "teff_err", "logg", "logg_err", "m_h", "m_h_err", "alpha_m", "alpha_m_err", "fe_h", "fe_h_err",
@@ -107,7 +107,7 @@ def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior
     coefficients, errors = flux_to_coefficients(
         flux[rows], flux_error[rows], sampled_by, flux_weight, prior_scale
     )
-    stars = _stars(matched)
+    stars = star_table(matched)
     report = {
         side: {
             "rows": len(table),
@@ -155,12 +155,24 @@ def coordinates(apogee_id):
     return ra.to_numpy(), np.where(parts[4] == "-", -dec, dec)
 
 
-def _stars(labels):
-    """Columns of stars.parquet from the matched labels; null where the dataset lacks one."""
+def star_table(labels):
+    """Columns of stars.parquet, in their order, from what a dataset knows of its stars.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        source_id, phot_g_mean_mag, and any other of the columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Row by row as ``labels``; null where the dataset lacks a column. Coordinates come from apogee_id.
+    """
     import pandas as pd
 
-    ra, dec = coordinates(labels.apogee_id)
-    stars = {"source_id": labels.source_id, "apogee_id": labels.apogee_id, "ra": ra, "dec": dec}
+    names = labels.get("apogee_id", pd.Series(None, index=labels.index, dtype="str"))
+    ra, dec = coordinates(names)
+    stars = {"source_id": labels.source_id, "apogee_id": names, "ra": ra, "dec": dec}
     for name in (*_NUMBERS, *_FLAGS, *_KINEMATICS):
         if name in labels:
             stars[name] = labels[name]

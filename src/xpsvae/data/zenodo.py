@@ -1,0 +1,415 @@
+"""The authors' record on Zenodo: their catalogue (HDF5) and the files beside it (PAPER section 1).
+
+Rows keep the order of the catalogue, never that of source_id: the split is one of row numbers, and every
+companion file is in the order in which scikit-learn's ``train_test_split`` returns the test stars.
+"""
+
+import zipfile
+from contextlib import contextmanager
+
+import numpy as np
+
+from xpsvae.errors import InputError
+
+__all__ = [
+    "COMPANIONS",
+    "SPLIT",
+    "companion_order",
+    "read_catalog",
+    "read_correlations",
+    "read_normalisation",
+    "read_predictions",
+    "read_spectra_on_wavelengths",
+    "read_zgr23",
+]
+
+TABLE = "__astropy_table__"
+SPLIT = {"test_fraction": 0.1, "seed": 12345}  # of the authors; companions are in the order of its test stars
+COMPANIONS = (
+    "apogee_norm.npz",
+    "xp_corrs.npz",
+    "lb23_xp_est_labels.npy",
+    "lb23_xp_est_no_labels.npy",
+    "zhang_stellar_params_xmatch.npz",
+    "xp_wavelength_space.npy",
+    "vae_wavelength_space.npy",
+    "err_wavelength_space.npy",
+)
+_CHUNK = 1 << 14  # rows, of about a kilobyte each
+_NUMBERS = {
+    **{f"{name}{error}": f"{name.lower()}{error.lower()}"
+       for name in ("TEFF", "LOGG", "M_H", "ALPHA_M", "FE_H", "MG_FE") for error in ("", "_ERR")},
+    **{f"GAIAEDR3_PHOT_{band}_MEAN_MAG": f"phot_{band.lower()}_mean_mag" for band in ("G", "BP", "RP")},
+    "phot_g_mean_flux": "phot_g_mean_flux",
+    **dict.fromkeys(("J", "H", "K", "SFD_EBV")),
+    "GAIAEDR3_PARALLAX": "parallax",
+    "GAIAEDR3_PARALLAX_ERROR": "parallax_error",
+    "jr": "j_r",
+    "Lz": "l_z",
+    "jz": "j_z",
+}  # fmt: skip
+_NUMBERS = {column: name or column.lower() for column, name in _NUMBERS.items()}
+_FLAGS = {"STARFLAG": "starflag", "ASPCAPFLAG": "aspcapflag"}
+# What stands for "not known": APOGEE's -9999 and 99.999 (magnitudes), galpy's 9999.99 (unbound orbits).
+_UNKNOWN = (-9999.0, -999.0)
+_FAINTEST, _UNBOUND = 90.0, 9999.99
+
+
+def read_catalog(path, invalid="drop", duplicates="keep", aligned=True):
+    """Read ``xp_apogee_cat.h5``: labels, coefficients and their errors, in the order of the file.
+
+    Parameters
+    ----------
+    path : path-like
+    invalid : str
+        ``"drop"`` or ``"refuse"`` rows without a positive id, finite coefficients, positive errors or a
+        positive G flux.
+    duplicates : str
+        ``"keep"``, ``"drop"`` (all but the first) or ``"refuse"`` rows that repeat an id. The paper's counts
+        are of all rows.
+    aligned : bool
+        Whether companion files are used: then a row that would be dropped is refused, since it would shift
+        the split and with it every companion.
+
+    Returns
+    -------
+    labels : pandas.DataFrame
+        Columns of ``stars.parquet``, NaN or null where not known.
+    coefficients, errors : float32 array (n_stars, n_coefficients)
+        BP then RP [e-/s].
+    report : dict
+        ``rows``, ``duplicates``, ``duplicates_dropped``, ``invalid`` (count by reason) and ``unknown``
+        (values turned into null, by column).
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, lacks a column, holds text where numbers belong, or a row is refused.
+    """
+    with _open_table(path) as table:
+        labels, coefficients, errors, unknown = _read_rows(path, table)
+    reasons = {
+        "id not positive": labels["source_id"] <= 0,
+        "coefficient not finite": _rows_where(coefficients, lambda x: ~np.isfinite(x)),
+        "coefficient error not positive and finite": _rows_where(
+            errors, lambda x: ~(np.isfinite(x) & (x > 0))
+        ),
+        "G flux not positive": ~(labels["phot_g_mean_flux"] > 0),
+    }
+    bad = np.logical_or.reduce(list(reasons.values()))
+    repeated = _repeated(labels["source_id"]) & ~bad
+    counts = {name: int(np.sum(mask)) for name, mask in reasons.items() if np.any(mask)}
+    found = ", ".join(f"{count} with {name}" for name, count in counts.items())
+    _decide(path, labels["source_id"], bad, found, "invalid", invalid, aligned)
+    found = f"{repeated.sum()} that repeat an id"
+    _decide(path, labels["source_id"], repeated, found, "duplicates", duplicates, aligned)
+    report = {
+        "rows": len(bad),
+        "duplicates": int(repeated.sum()),
+        "duplicates_dropped": int(repeated.sum()) if duplicates == "drop" else 0,
+        "invalid": counts,
+        "unknown": {name: count for name, count in unknown.items() if count},
+    }
+    gone = bad | (repeated & (duplicates == "drop"))
+    if gone.any():
+        labels = {name: values[~gone] for name, values in labels.items()}
+        coefficients, errors = coefficients[~gone], errors[~gone]
+    if not len(coefficients):
+        raise InputError(f"{path} holds no valid row of {len(bad)}: download it again.")
+    return _frame(labels), coefficients, errors, report
+
+
+def companion_order(n_stars):
+    """Row numbers of the test stars, in the order of the companion files."""
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split(np.arange(n_stars), test_size=SPLIT["test_fraction"], random_state=SPLIT["seed"])[
+        1
+    ]
+
+
+def read_correlations(path, n_stars, n_pairs=1485, invalid="drop"):
+    """Read ``xp_corrs.npz``: correlations between the coefficients of each test star.
+
+    Parameters
+    ----------
+    path : path-like
+    n_stars : int
+        Rows of the catalogue.
+    n_pairs : int
+        Length of the strict lower triangle of one band, row by row.
+    invalid : str
+        ``"drop"``: a star with a matrix that is not finite or not positive definite has NaN throughout;
+        ``"refuse"``: it is an error.
+
+    Returns
+    -------
+    correlations : float32 array (n_test, 2, n_pairs)
+        BP then RP, test stars in the order of the catalogue (not of the file).
+    report : dict
+        ``stars`` and ``not_positive_definite``.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or of another shape, or a matrix is refused.
+    """
+    order = np.argsort(companion_order(n_stars))
+    correlations = np.empty((len(order), 2, n_pairs), dtype=np.float32)
+    for band, name in enumerate(("bp_corrs", "rp_corrs")):
+        correlations[:, band] = _member(path, name, (len(order), n_pairs))[order]
+    bad = ~(_positive_definite(correlations[:, 0]) & _positive_definite(correlations[:, 1]))
+    if bad.any() and invalid == "refuse":
+        raise InputError(
+            f"{path} holds {bad.sum()} of {len(bad)} correlation matrices that are not positive definite, "
+            f"first of test star {bad.argmax()}: set zenodo.invalid to drop to do without them."
+        )
+    correlations[bad] = np.nan
+    return correlations, {"stars": len(bad), "not_positive_definite": int(bad.sum())}
+
+
+def read_normalisation(path, n_inputs=110):
+    """Read ``apogee_norm.npz``: mean and standard deviation of c / F_G, which the published weights need.
+
+    Returns
+    -------
+    mu, sigma : float64 array (n_inputs,)
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, of another shape, not finite, or a standard deviation is not positive.
+    """
+    mu, sigma = (_member(path, name, (n_inputs,)).astype(float) for name in ("mu", "sig"))
+    if not (np.isfinite(mu).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise InputError(f"{path} holds a mean or standard deviation that is not usable: download it again.")
+    return mu, sigma
+
+
+def read_predictions(path, n_stars, n_columns=64):
+    """Read a prediction of Leung & Bovy's model, ``lb23_xp_est_labels.npy`` or ``..._no_labels.npy``.
+
+    Returns
+    -------
+    float32 array (n_test, n_columns)
+        c / F_G, 32 BP then 32 RP, test stars in the order of the catalogue.
+    """
+    order = np.argsort(companion_order(n_stars))
+    return _finite(path, _array(path, (len(order), n_columns)))[order].astype(np.float32)
+
+
+def read_spectra_on_wavelengths(path, n_stars, n_wavelengths=61):
+    """Read one of the ``*_wavelength_space.npy``: a row a star, or a row a test star.
+
+    Returns
+    -------
+    float64 array (n_test, n_wavelengths)
+        [W m-2 nm-1] at 392, 402 ... 992 nm, test stars in the order of the catalogue.
+    """
+    test = companion_order(n_stars)
+    values = _array(path, None)
+    if values.shape == (n_stars, n_wavelengths):
+        return _finite(path, values[np.sort(test)]).astype(float)
+    _require_shape(path, values, (len(test), n_wavelengths))
+    return _finite(path, values)[np.argsort(test)].astype(float)
+
+
+def read_zgr23(path, source_id):
+    """Read ``zhang_stellar_params_xmatch.npz``: stellar parameters of Zhang, Green & Rix (2023).
+
+    Parameters
+    ----------
+    path : path-like
+    source_id : int64 array (n,)
+        Stars asked for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        source_id, matched, teff [K], fe_h, logg [dex], e (extinction), parallax [mas], quality_flags; null,
+        never zero, for a star without a match.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or of another shape, or a matched parameter is not finite.
+    """
+    import pandas as pd
+
+    ids = _member(path, "source_ids", None)
+    parameters = _member(path, "stellar_params", (len(ids), 5)).astype(float)
+    flags = _member(path, "quality_flags", (len(ids),))
+    known = (ids > 0) & (np.abs(parameters) > 0).any(axis=1)  # a row of zeros is one that was never filled
+    known &= ~_repeated(np.where(known, ids, 0))
+    _finite(path, parameters[known])
+    names = ["teff", "fe_h", "logg", "e", "parallax"]
+    table = pd.DataFrame(parameters[known] * (1000.0, 1, 1, 1, 1), index=ids[known], columns=names)
+    table["quality_flags"] = pd.array(flags[known], dtype="Int64")
+    table = table.reindex(source_id).reset_index(drop=True)
+    table.insert(0, "source_id", np.asarray(source_id))
+    table.insert(1, "matched", table["quality_flags"].notna().to_numpy())
+    return table
+
+
+@contextmanager
+def _open_table(path):
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            table = file.get(TABLE)
+            if not isinstance(table, h5py.Dataset) or table.dtype.names is None or table.ndim != 1:
+                raise InputError(
+                    f"{path} has no table {TABLE} but {', '.join(file) or 'nothing'}: give the authors' "
+                    "xp_apogee_cat.h5."
+                )
+            yield table
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run the rule that downloads it.") from error
+    except OSError as error:
+        raise InputError(f"{path} is truncated or not HDF5 ({error}): download it again.") from error
+
+
+def _read_rows(path, table):
+    """All columns, a chunk of rows at a time: no more than the result is ever held."""
+    needed = ["ids", "coeffs", "coeff_errs", *_NUMBERS, *_FLAGS]
+    if missing := [name for name in needed if name not in table.dtype.names]:
+        raise InputError(f"{path} has no column {', '.join(missing)}: give the authors' xp_apogee_cat.h5.")
+    shape = table.dtype["coeffs"].shape
+    if len(shape) != 1 or table.dtype["coeff_errs"].shape != shape:
+        raise InputError(
+            f"{path} holds coefficients of shape {shape} and errors of shape "
+            f"{table.dtype['coeff_errs'].shape}: give both of one length."
+        )
+    for name in needed:
+        kind = table.dtype[name].base.kind
+        if kind not in ("iu" if name in ("ids", *_FLAGS) else "iuf"):
+            raise InputError(f"{path} holds {table.dtype[name].base} in column {name}: give numbers there.")
+    n_rows = len(table)
+    labels = {"source_id": np.empty(n_rows, dtype=np.int64)}
+    labels |= {name: np.empty(n_rows) for name in _NUMBERS.values()}
+    labels |= {name: np.ma.masked_all(n_rows, dtype=np.int64) for name in _FLAGS.values()}
+    coefficients, errors = (np.empty((n_rows, *shape), dtype=np.float32) for _ in range(2))
+    unknown = dict.fromkeys((*_NUMBERS.values(), *_FLAGS.values()), 0)
+    for start in range(0, n_rows, _CHUNK):
+        rows = slice(start, min(start + _CHUNK, n_rows))
+        chunk = table[rows]
+        labels["source_id"][rows] = chunk["ids"]
+        coefficients[rows], errors[rows] = chunk["coeffs"], chunk["coeff_errs"]
+        for column, name in (_NUMBERS | _FLAGS).items():
+            absent = _absent(chunk[column], name)
+            if f"{column}.mask" in table.dtype.names:  # how astropy writes a masked column
+                absent |= chunk[f"{column}.mask"]
+            missing = np.ma.masked if column in _FLAGS else np.nan
+            labels[name][rows] = chunk[column]
+            labels[name][rows][absent] = missing
+            unknown[name] += int(absent.sum())
+    return labels, coefficients, errors, unknown
+
+
+def _absent(values, name):
+    """Whether a value stands for "not known"."""
+    if values.dtype.kind in "iu":
+        return np.isin(values, _UNKNOWN) | (values == np.iinfo(values.dtype).min) & (values < 0)
+    absent = ~np.isfinite(values) | np.isin(values, _UNKNOWN)
+    if name in ("j", "h", "k", "sfd_ebv") or name.endswith("_mag"):
+        absent |= values > _FAINTEST
+    if name in ("j_r", "j_z", "l_z"):
+        absent |= np.abs(values - _UNBOUND) < 0.01
+    return absent
+
+
+def _frame(labels):
+    import pandas as pd
+
+    flags = {
+        name: pd.arrays.IntegerArray(labels[name].data, np.ma.getmaskarray(labels[name]))
+        for name in _FLAGS.values()
+    }
+    return pd.DataFrame({**labels, **flags})
+
+
+def _decide(path, source_id, rows, found, key, choice, aligned):
+    """Refuse rows if the configuration says so, or if dropping them would misalign the companions."""
+    if choice == "keep" or not rows.any():
+        return
+    first = f"{path} has {rows.sum()} rows to leave out ({found}), first row {rows.argmax()}, "
+    first += f"id {source_id[rows.argmax()]}"
+    if choice == "refuse":
+        raise InputError(f"{first}: mend the file, or set zenodo.{key} in config.yaml.")
+    if aligned:
+        raise InputError(
+            f"{first}, and without them the split and the companion files would no longer belong to the same "
+            "stars: set zenodo.companions to [] in config.yaml to do without the companions."
+        )
+
+
+def _repeated(ids):
+    """Whether an id has been there in an earlier row."""
+    repeated = np.ones(len(ids), dtype=bool)
+    repeated[np.unique(ids, return_index=True)[1]] = False
+    return repeated
+
+
+def _rows_where(array, condition):
+    rows = np.empty(len(array), dtype=bool)
+    for start in range(0, len(array), _CHUNK):
+        rows[start : start + _CHUNK] = condition(array[start : start + _CHUNK]).any(axis=1)
+    return rows
+
+
+def _positive_definite(pairs):
+    """Whether each strict lower triangle, row by row, is that of a positive definite correlation matrix."""
+    size = int(np.sqrt(2 * pairs.shape[1])) + 1
+    row, column = np.tril_indices(size, -1)
+    good = np.isfinite(pairs).all(axis=1)
+    for start in range(0, len(pairs), 2048):
+        part = slice(start, start + 2048)
+        matrix = np.tile(np.eye(size), (len(pairs[part]), 1, 1))
+        matrix[:, row, column] = matrix[:, column, row] = np.where(good[part, None], pairs[part], 0)
+        try:
+            np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            good[part] &= np.linalg.eigvalsh(matrix)[:, 0] > 0
+    return good
+
+
+def _array(path, shape):
+    """Memory-map an ``.npy`` file."""
+    from xpsvae.products import read_array
+
+    array = read_array(path, memory_map=True)
+    _require_shape(path, array, shape)
+    return array
+
+
+def _member(path, name, shape):
+    """One array of an ``.npz`` file, the others left unread."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            array = arrays[name]
+    except KeyError as error:
+        raise InputError(f"{path} holds no array {name}: download it again.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not a readable NumPy file ({error}): download it again.") from error
+    _require_shape(f"{name} of {path}", array, shape)
+    return array
+
+
+def _require_shape(what, array, shape):
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{what} holds {array.dtype}, not numbers: download it again.")
+    if shape is not None and array.shape != shape:
+        raise InputError(
+            f"{what} has shape {array.shape} where {shape} is needed: it is of another catalogue or split."
+        )
+
+
+def _finite(path, array):
+    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"{path} holds {bad.sum()} of {len(bad)} rows with NaN or infinite values, first row "
+            f"{bad.argmax()}: download it again or leave it out of zenodo.companions."
+        )
+    return array
