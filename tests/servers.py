@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 __all__ = ["Answer", "FileServer"]
@@ -41,6 +42,8 @@ class Answer:
 class FileServer:
     """Serve ``files`` (path -> bytes) on an ephemeral port of 127.0.0.1, as a context manager.
 
+    A function in place of bytes makes them from the form that was posted.
+
     ``faults`` (path -> list of functions of an `Answer`) are applied in order, one a request; ``log`` keeps
     ``(path, Range header or None, status)`` a request, ``busiest`` the most requests served at once.
     """
@@ -57,6 +60,10 @@ class FileServer:
 
             def do_GET(self):
                 server._serve(self)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                server._serve(self, dict(urllib.parse.parse_qsl(body)))
 
             def log_message(self, *args):
                 pass
@@ -79,11 +86,11 @@ class FileServer:
         """Full address of a path."""
         return self.base + path
 
-    def _serve(self, handler):
+    def _serve(self, handler, form=None):
         with self.lock:
             self._busy += 1
             self.busiest = max(self.busiest, self._busy)
-            answer = self._answer(handler.path, dict(handler.headers.items()))
+            answer = self._answer(handler.path, dict(handler.headers.items()), form)
             if self.faults.get(handler.path):
                 self.faults[handler.path].pop(0)(answer)
                 self.injected += 1
@@ -94,8 +101,10 @@ class FileServer:
         with self.lock:
             self._busy -= 1
 
-    def _answer(self, path, request):
+    def _answer(self, path, request, form=None):
         body = self.files.get(path)
+        if callable(body):
+            body = body(form)
         if body is None:
             return Answer(self.files, path, request, 404, {"Content-Length": "9"}, b"not here\n")
         tag = f'"{hashlib.md5(body).hexdigest()}"'

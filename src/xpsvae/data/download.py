@@ -24,7 +24,7 @@ from xpsvae import products
 from xpsvae.data.manifest import difference, parse_zenodo_record
 from xpsvae.errors import InputError
 
-__all__ = ["download", "fetch_zenodo_manifest"]
+__all__ = ["download", "fetch", "fetch_zenodo_manifest"]
 
 _CHUNK = 1 << 20  # bytes
 _GAIN = 1 << 20  # bytes beyond the furthest so far that make an attempt worth another
@@ -90,6 +90,44 @@ def download(entries, folder, workers=3, attempts=8, timeout=60.0):
     return [folder / name for name in names]
 
 
+def fetch(url, path, form=None, check=None, attempts=8, timeout=60.0):
+    """Bring one answer whose checksum nobody knows beforehand: a list of checksums, the result of a query.
+
+    Such an answer is made anew each time, so an attempt starts at its first byte.
+
+    Parameters
+    ----------
+    url : str
+    path : path-like
+        Where to put it; nothing is there before it is whole.
+    form : dict, optional
+        Posted in the body of the request; without it the request is a GET.
+    check : function of a path, optional
+        Returns what is wrong with an answer, or the empty string.
+    attempts, timeout
+        See `download`.
+
+    Raises
+    ------
+    InputError
+        If no good answer comes.
+    """
+    client, path = _Client(attempts, timeout), Path(path)
+
+    def ask(url):
+        with client.open(session, url, form) as response, products.write_atomically(path) as temporary:
+            with temporary.open("wb") as file:
+                while chunk := response.raw.read(_CHUNK, decode_content=False):
+                    file.write(chunk)
+            if response.status_code != 200:
+                raise _Failure(f"HTTP status {response.status_code}", final=True)
+            if wrong := check and check(temporary):
+                raise _Failure(wrong)
+
+    with requests.Session() as session:
+        client.persist(path.name, [url], ask)
+
+
 def fetch_zenodo_manifest(record, names=None, base_url="https://zenodo.org", attempts=8, timeout=60.0):
     """Ask Zenodo's records API what record number ``record`` holds.
 
@@ -150,8 +188,8 @@ class _Client:
         )
 
     @contextlib.contextmanager
-    def open(self, session, url, **headers):
-        """Yield the streamed answer to a GET if its status is 200, 206 or 416."""
+    def open(self, session, url, form=None, **headers):
+        """Yield the streamed answer to a GET, or to a POST of a form, if its status is 200, 206 or 416."""
         host = urlsplit(url).netloc
         pause = self._rest_until.get(host, 0.0) - time.time()
         if pause > _LONGEST_PAUSE:
@@ -163,7 +201,10 @@ class _Client:
         # bytes and ranges of a body compressed on the way are not those of the file
         headers["Accept-Encoding"] = "identity"
         try:
-            with session.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+            method = "GET" if form is None else "POST"
+            with session.request(
+                method, url, data=form, headers=headers, stream=True, timeout=self.timeout
+            ) as response:
                 asked = _asked_pause(response)
                 self._rest(host, asked)
                 if response.status_code not in (200, 206, 416):
