@@ -20,7 +20,7 @@ rule train_svae:
         f"{BENCHMARKS}/train_svae.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 1  # a second one gains little, makes the bytes depend on --cores, and crawls on a busy machine
     resources:
         gpu=1,
     params:
@@ -54,7 +54,7 @@ rule embed_stars:
         f"{BENCHMARKS}/embed_stars.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 1
     params:
         seed=config["latents"]["draw_seed"],
     message:
