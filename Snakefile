@@ -26,7 +26,7 @@ rule all:
         rules.build_paper.output,
         rules.build_catalog.output,
         rules.build_subsets.output,
-        rules.train_svae.output,
+        MODEL,
         rules.embed_stars.output,
         rules.choose_dimensions.output,
         rules.build_tracks.output,
@@ -36,6 +36,7 @@ rule all:
         rules.train_baselines.output,
         rules.build_residuals.output,
         rules.build_numbers.output,
+        PRODUCTS,
         expand(
             f"{BUILD}/figures/{{figure}}.{{form}}", figure=FIGURES, form=["pdf", "png"]
         ),

@@ -8,7 +8,7 @@ rule train_baselines:
         subsets=rules.build_subsets.output.subsets,
         coefficients=rules.build_catalog.output.coefficients,
         errors=rules.build_catalog.output.errors,
-        normalisation=rules.train_svae.output.normalisation,
+        normalisation=MODEL.normalisation,
         code=code("scripts/train_baselines.py"),
     output:
         pca=f"{ROOT}/comparison/pca.npy",
@@ -29,14 +29,23 @@ rule train_baselines:
         "../src/scripts/train_baselines.py"
 
 
+# Datasets that know how coefficient errors are correlated have that among the products of the catalogue.
+correlations = {
+    name: path
+    for name, path in rules.build_catalog.output.items()
+    if name == "correlations"
+}
+
+
 rule build_residuals:
     """Measure the residuals of all models in coefficients and in flux."""
     input:
+        **correlations,
         stars=rules.build_catalog.output.stars,
         subsets=rules.build_subsets.output.subsets,
         coefficients=rules.build_catalog.output.coefficients,
         errors=rules.build_catalog.output.errors,
-        normalisation=rules.train_svae.output.normalisation,
+        normalisation=MODEL.normalisation,
         reconstruction=rules.embed_stars.output.reconstruction,
         pca=rules.train_baselines.output.pca,
         label_mlp=rules.train_baselines.output.label_mlp,

@@ -9,7 +9,7 @@ latents = rules.embed_stars.output.latents
 latent_summary = rules.embed_stars.output.summary
 
 classifiers = rules.classify_alpha.output.classifiers
-model_config = rules.train_svae.output.config
+model_config = MODEL.config
 pristine = {"stars": stars, "subsets": subsets, "latents": latents}
 kiel = {"kiel": rules.build_tracks.output.kiel}
 metallicity = {"metallicity": rules.build_tracks.output.metallicity}

@@ -1,35 +1,44 @@
 """Training, and what the trained model says of every star."""
 
+if config["model"]["source"] == "published":
 
-rule train_svae:
-    """Train the scatter variational auto-encoder on the training split."""
-    input:
-        stars=rules.build_catalog.output.stars,
-        coefficients=rules.build_catalog.output.coefficients,
-        errors=rules.build_catalog.output.errors,
-        subsets=rules.build_subsets.output.subsets,
-        code=code("scripts/train_svae.py"),
-    output:
-        weights=f"{ROOT}/model/svae.safetensors",
-        config=f"{ROOT}/model/config.json",
-        normalisation=f"{ROOT}/model/normalisation.npz",
-        history=f"{ROOT}/model/history.csv",
-    log:
-        f"{LOGS}/train_svae.log",
-    benchmark:
-        f"{BENCHMARKS}/train_svae.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1  # a second one gains little, makes the bytes depend on --cores, and crawls on a busy machine
-    resources:
-        gpu=1,
-    params:
-        training=config["training"],
-        checkpoints=f"checkpoints/{config['dataset']}",
-    message:
-        "Training the sVAE"
-    script:
-        "../src/scripts/train_svae.py"
+    include: "published.smk"
+
+    MODEL = rules.convert_weights.output
+
+else:
+
+    rule train_svae:
+        """Train the scatter variational auto-encoder on the training split."""
+        input:
+            stars=rules.build_catalog.output.stars,
+            coefficients=rules.build_catalog.output.coefficients,
+            errors=rules.build_catalog.output.errors,
+            subsets=rules.build_subsets.output.subsets,
+            code=code("scripts/train_svae.py"),
+        output:
+            weights=f"{ROOT}/model/svae.safetensors",
+            config=f"{ROOT}/model/config.json",
+            normalisation=f"{ROOT}/model/normalisation.npz",
+            history=f"{ROOT}/model/history.csv",
+        log:
+            f"{LOGS}/train_svae.log",
+        benchmark:
+            f"{BENCHMARKS}/train_svae.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1  # a second one gains little, makes the bytes depend on --cores, and crawls on a busy machine
+        resources:
+            gpu=1,
+        params:
+            training=config["training"],
+            checkpoints=f"checkpoints/{config['dataset']}",
+        message:
+            "Training the sVAE"
+        script:
+            "../src/scripts/train_svae.py"
+
+    MODEL = rules.train_svae.output
 
 
 rule embed_stars:
@@ -39,9 +48,9 @@ rule embed_stars:
         coefficients=rules.build_catalog.output.coefficients,
         errors=rules.build_catalog.output.errors,
         subsets=rules.build_subsets.output.subsets,
-        weights=rules.train_svae.output.weights,
-        model_config=rules.train_svae.output.config,
-        normalisation=rules.train_svae.output.normalisation,
+        weights=MODEL.weights,
+        model_config=MODEL.config,
+        normalisation=MODEL.normalisation,
         code=code("scripts/embed_stars.py"),
     output:
         latents=f"{ROOT}/latents/latents.parquet",

@@ -36,7 +36,7 @@ rule build_track_spectra:
         kiel=rules.build_tracks.output.kiel,
         reconstruction=rules.embed_stars.output.reconstruction,
         scatter=rules.embed_stars.output.scatter,
-        normalisation=rules.train_svae.output.normalisation,
+        normalisation=MODEL.normalisation,
         code=code("scripts/build_track_spectra.py"),
     output:
         spectra=f"{BUILD}/tracks/spectra.parquet",

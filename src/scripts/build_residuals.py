@@ -15,6 +15,7 @@ with job(snakemake):
     mu, sigma = (read_array(given.normalisation)[name] for name in ("mu", "sigma"))
     coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
     x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
+    correlations = read_array(given.correlations) if "correlations" in given.keys() else None
     predictions = {
         "svae": read_array(given.reconstruction)[test],
         "pca": read_array(given.pca),
@@ -24,8 +25,8 @@ with job(snakemake):
     coefficient, flux, per_star = {}, {}, stars[["source_id", *labels]].copy()
     for model, x_hat in predictions.items():
         coefficient[model] = residuals.coefficient_residuals(x_hat - x, x_err)
-        flux[model] = residuals.flux_residuals((x_hat - x) * sigma, x_err * sigma)
-        per_star[f"rmse_coefficient_{model}"] = residuals.coefficient_rmse(coefficient[model])
+        flux[model] = residuals.flux_residuals((x_hat - x) * sigma, x_err * sigma, correlations)
+        per_star[f"rmse_coefficient_{model}"] = residuals.coefficient_rmse(coefficient[model], correlations)
         per_star[f"rmse_flux_{model}"] = residuals.flux_rmse(flux[model])
     summary = {
         "wavelength": residuals.WAVELENGTHS.tolist(),

@@ -5,12 +5,13 @@ from xpsvae.workflow import job
 with job(snakemake):
     import numpy as np
 
-    from xpsvae.analysis.baselines import MLP_LABELS, predict_label_mlp, predict_pca
+    from xpsvae.analysis.baselines import MLP_LABELS, extinction, predict_label_mlp, predict_pca
     from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_table, write_array, write_json
 
     given, settings = snakemake.input, dict(snakemake.params)
-    stars = read_table(given.stars, ["phot_g_mean_flux", *MLP_LABELS])
+    stars = read_table(given.stars, ["phot_g_mean_flux", "sfd_ebv", *MLP_LABELS])
+    stars["a_k"] = extinction(stars["a_k"], stars["sfd_ebv"])
     subsets = read_table(given.subsets, ["train", "test"])
     train, test = subsets["train"].to_numpy(bool), subsets["test"].to_numpy(bool)
     mu, sigma = (read_array(given.normalisation)[name] for name in ("mu", "sigma"))

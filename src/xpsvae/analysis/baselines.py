@@ -11,9 +11,29 @@ from xpsvae.errors import InputError
 from xpsvae.model.label_mlp import fit_label_mlp
 from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
 
-__all__ = ["MLP_LABELS", "coefficients_from_smooth_flux", "predict_label_mlp", "predict_pca"]
+__all__ = ["MLP_LABELS", "coefficients_from_smooth_flux", "extinction", "predict_label_mlp", "predict_pca"]
 
 MLP_LABELS = ("teff", "logg", "fe_h", "a_k")
+A_K_PER_SFD = 0.310  # [mag] 2MASS K_s, R_V = 3.1: Schlafly & Finkbeiner (2011), table 6
+
+
+def extinction(a_k, sfd_ebv):
+    """Extinction in K_s: the dataset's own, or else from the SFD map where it has none for any star.
+
+    The map holds all dust along a line of sight, so A_K is too large for stars in front of some of it.
+
+    Parameters
+    ----------
+    a_k, sfd_ebv : array (n_stars,)
+        A_K and E(B-V) of the map [mag]; NaN where unknown.
+
+    Returns
+    -------
+    array (n_stars,)
+        [mag].
+    """
+    a_k = np.asarray(a_k, dtype=float)
+    return a_k if np.isfinite(a_k).any() else A_K_PER_SFD * np.asarray(sfd_ebv, dtype=float)
 
 
 def predict_pca(x, train, test, components):

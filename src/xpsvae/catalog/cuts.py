@@ -7,7 +7,7 @@ import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["CUTS", "CUT_NAMES", "LABELS", "cut_masks", "select", "split"]
+__all__ = ["CUTS", "CUT_NAMES", "LABELS", "compare_with_paper", "cut_masks", "select", "split"]
 
 LABELS = ("teff", "logg", "m_h", "alpha_m")
 
@@ -37,6 +37,8 @@ _PAPER_REMOVED = {
     "good": {"teff_snr": 16_028, "logg_err": 43_705, "m_h_err": 32_314},
     "pristine": {"teff_snr": 273_466, "logg_err": 286_191, "m_h_err": 33_769},
 }
+
+_PUBLISHED_BITS = (2, 3)  # of ASPCAPFLAG, as the authors' code has it
 
 
 def cut_masks(stars, cuts, aspcapflag_bits):
@@ -168,6 +170,51 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
         "split": {"test_fraction": test_fraction, "seed": seed},
     }
     return pd.DataFrame({**columns, **single}), cutflow
+
+
+def compare_with_paper(stars, paper_stars=None, paper_removed=None):
+    """Compare the authors' own catalogue with the counts of their paper, cut as their code cuts it.
+
+    That is with bits 2 and 3 of ASPCAPFLAG, in single precision, and without asking for all labels.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        The catalogue.
+    paper_stars, paper_removed : dict, optional
+        Expected numbers of full, good and pristine stars, and of stars that single cuts remove, by subset;
+        those of the paper by default.
+
+    Returns
+    -------
+    list of dict
+        ``count`` (what is counted), ``here`` and ``paper``.
+
+    Raises
+    ------
+    InputError
+        If a number differs, with both columns.
+    """
+    paper_stars = paper_stars or _PAPER_STARS
+    paper_removed = paper_removed or _PAPER_REMOVED
+    numbers = stars.select_dtypes("float64").columns
+    single = stars.astype(dict.fromkeys(numbers, "float32"))
+    here, paper = {"full": len(stars)}, {"full": paper_stars["full"]}
+    for subset, limits in CUTS.items():
+        masks = cut_masks(single, limits, _PUBLISHED_BITS)
+        passed = [mask for name, (_, mask) in masks.items() if name != "labels" and mask is not None]
+        here[subset], paper[subset] = int(np.logical_and.reduce(passed).sum()), paper_stars[subset]
+        for name, expected in paper_removed[subset].items():
+            _, mask = masks[name]
+            here[f"removed by {subset} {name}"] = len(stars) if mask is None else int((~mask).sum())
+            paper[f"removed by {subset} {name}"] = expected
+    if here != paper:
+        counts = "; ".join(f"{name} {here[name]:,} / {paper[name]:,}" for name in here)
+        raise InputError(
+            f"the catalogue's cut-flow is not the paper's (here / paper: {counts}): check that the file is "
+            "the authors', or set zenodo.check_cutflow to false in config.yaml."
+        )
+    return [{"count": name, "here": here[name], "paper": paper[name]} for name in here]
 
 
 def split(n_stars, test_fraction=0.1, seed=12345):

@@ -6,14 +6,17 @@ a file that is not its entry's. No network.
 
 import dataclasses
 import hashlib
+import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import parse_qsl, urljoin
 
 from xpsvae import products
 from xpsvae.errors import InputError
+from xpsvae.products import write_atomically
 
-__all__ = ["Entry", "difference", "parse_zenodo_record", "read_manifest", "verify"]
+__all__ = ["Entry", "difference", "parse_zenodo_record", "place", "read_manifest", "verify", "verify_all"]
 
 _HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/|$)")
@@ -151,6 +154,46 @@ def verify(path, entry):
         raise InputError(f"{path} does not exist: run the rule that downloads it (snakemake {path}).")
     if wrong := difference(path, entry):
         raise InputError(f"{path} {wrong}: delete it and rerun, which downloads it again.")
+
+
+def verify_all(manifest, paths):
+    """Check each file against the entry of its name in a manifest, before any is used.
+
+    Parameters
+    ----------
+    manifest : path-like
+        As `read_manifest` reads it.
+    paths : sequence of path-like
+
+    Raises
+    ------
+    InputError
+        If a file is missing, differs from its entry, or has none.
+    """
+    entries = {entry.name: entry for entry in read_manifest(manifest)}
+    for path in map(Path, paths):
+        if path.name not in entries:
+            raise InputError(f"{manifest} has no entry {path.name}: delete the manifest and rerun.")
+        verify(path, entries[path.name])
+
+
+def place(files, products):
+    """Give downloaded files a second name among the products, without a second copy where that is possible.
+
+    A workflow deletes the products of a job that it repeats; what was downloaded is then still there.
+
+    Parameters
+    ----------
+    files, products : sequence of path-like
+        One of each for every file.
+    """
+    for file, product in zip(files, products, strict=True):
+        with write_atomically(product) as temporary:
+            try:
+                os.link(file, temporary)
+            except OSError:  # another file system
+                shutil.copyfile(file, temporary)
+            os.utime(temporary)  # newer than the manifest it was downloaded by
 
 
 def difference(path, entry):

@@ -14,13 +14,16 @@ from xpsvae.errors import InputError
 __all__ = [
     "COMPANIONS",
     "SPLIT",
+    "ZGR23_UNITS",
     "companion_order",
+    "compare_normalisation",
     "read_catalog",
     "read_correlations",
     "read_normalisation",
     "read_predictions",
     "read_spectra_on_wavelengths",
     "read_zgr23",
+    "report",
 ]
 
 TABLE = "__astropy_table__"
@@ -35,6 +38,7 @@ COMPANIONS = (
     "vae_wavelength_space.npy",
     "err_wavelength_space.npy",
 )
+ZGR23_UNITS = {"teff": "K", "fe_h": "dex", "logg": "dex", "parallax": "mas"}
 _CHUNK = 1 << 14  # rows, of about a kilobyte each
 _NUMBERS = {
     **{f"{name}{error}": f"{name.lower()}{error.lower()}"
@@ -119,6 +123,35 @@ def read_catalog(path, invalid="drop", duplicates="keep", aligned=True):
     return _frame(labels), coefficients, errors, report
 
 
+def report(stars, counts):
+    """Report of the catalogue in the form of that of a crossmatch, which the authors have made.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        ``stars.parquet``.
+    counts : dict
+        Of `read_catalog`.
+
+    Returns
+    -------
+    dict
+    """
+    side = {"rows": counts["rows"], "duplicates_dropped": counts["duplicates_dropped"], "unmatched": 0}
+    side["sources"] = int(stars["source_id"].nunique())
+    return {
+        "labels": side,
+        "spectra": side,
+        "matched": len(stars),
+        "duplicates": counts["duplicates"],
+        "invalid": counts["invalid"],
+        "unknown_values": counts["unknown"],
+        "without_coordinates": int(stars["ra"].isna().sum()),
+        "null_columns": [name for name in stars if stars[name].isna().all()],
+        "substituted_columns": {},
+    }
+
+
 def companion_order(n_stars):
     """Row numbers of the test stars, in the order of the companion files."""
     from sklearn.model_selection import train_test_split
@@ -184,6 +217,42 @@ def read_normalisation(path, n_inputs=110):
     if not (np.isfinite(mu).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
         raise InputError(f"{path} holds a mean or standard deviation that is not usable: download it again.")
     return mu, sigma
+
+
+def compare_normalisation(path, coefficients, flux):
+    """Compare the authors' normalisation with that of the training stars, and of all stars.
+
+    Parameters
+    ----------
+    path : path-like
+        ``apogee_norm.npz``.
+    coefficients : array (n_stars, n_inputs)
+        [e-/s].
+    flux : array (n_stars,)
+        ``phot_g_mean_flux`` [e-/s].
+
+    Returns
+    -------
+    dict
+        For ``train`` (what this project standardises by) and ``all`` stars, largest and median over the
+        coefficients of |mean - theirs| in their standard deviations and |standard deviation / theirs - 1|.
+    """
+    mu, sigma = read_normalisation(path, coefficients.shape[1])
+    flux = np.asarray(flux, dtype=float)
+    train = np.ones(len(flux), dtype=bool)
+    train[companion_order(len(flux))] = False
+    comparison = {}
+    for name, chosen in (("train", train), ("all", np.ones_like(train))):
+        ratio = coefficients[chosen] / flux[chosen, np.newaxis].astype(np.float32)
+        differences = {
+            "mean": np.abs(ratio.mean(axis=0, dtype=float) - mu) / sigma,
+            "standard_deviation": np.abs(ratio.std(axis=0, dtype=float) / sigma - 1),
+        }
+        comparison[name] = {
+            quantity: {"largest": float(values.max()), "median": float(np.median(values))}
+            for quantity, values in differences.items()
+        }
+    return comparison
 
 
 def read_predictions(path, n_stars, n_columns=64):

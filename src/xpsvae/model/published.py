@@ -4,16 +4,30 @@ Read with ``weights_only``: nothing in the file is executed.
 """
 
 import pickle
+from pathlib import Path
 
 import torch
 
 from xpsvae.errors import InputError
-from xpsvae.model.storage import load_into
+from xpsvae.model.storage import load_into, save
 from xpsvae.model.svae import ScatterVAE
+from xpsvae.products import write_text
 
-__all__ = ["load_published"]
+__all__ = ["load_published", "save_published"]
 
 DAMAGE = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError)
+
+# How these weights were trained, and the last line of the authors' log (section 2). Their seed is not known.
+RECIPE = {
+    "source": "published", "n_latents": 6, "epochs": 5000, "batch_size": 1024, "seed": None,
+    "schedule": "cosine", "learning_rate": 1e-4, "restart_every": 500, "final_learning_rate": 1e-10,
+    "weight_decay": 0.01, "warm_up": 0.0, "kl_warm_up": 0.0, "free_bits": 0.0,
+}  # fmt: skip
+LAST_EPOCH = {
+    "epoch": 5000, "step": 5000 * 441, "lr": 1.0870e-9,
+    "loss": -94.8665, "reconstruction": -106.1572, "kl": 11.2907,
+    "val_loss": -94.2671, "val_reconstruction": -105.5600, "val_kl": 11.2929,
+}  # fmt: skip
 
 
 def load_published(path):
@@ -53,3 +67,20 @@ def load_published(path):
     load_into(model, weights, path)
     model.normalisation = None
     return model.eval()
+
+
+def save_published(folder, model, normalisation):
+    """Write the published model in the form that training leaves, with its recipe and final losses.
+
+    Parameters
+    ----------
+    folder : path-like
+    model : ScatterVAE
+        As `load_published` returns it.
+    normalisation : pair of arrays (n_inputs,)
+        The authors' mean and standard deviation of the coefficients over the G flux.
+    """
+    from xpsvae.model.train import history_csv  # late, so that training can run as a module
+
+    save(folder, model, normalisation, RECIPE)
+    write_text(Path(folder) / "history.csv", history_csv([LAST_EPOCH]))

@@ -1,0 +1,136 @@
+"""Dataset zenodo: the authors' record, downloaded and converted; rows stay in the order of their file."""
+
+COMPANIONS = config["zenodo"]["companions"]
+AUTHORS_SPLIT = {"test_fraction": 0.1, "seed": 12345}
+if COMPANIONS and config["split"] != AUTHORS_SPLIT:
+    raise WorkflowError(
+        "the authors' companion files hold the test stars of test_fraction 0.1 and seed 12345: restore these in "
+        "config key 'split', or set zenodo.companions to []."
+    )
+RECORD_FILES = {
+    os.path.splitext(name)[0]: f"{ROOT}/data/{name}"
+    for name in ("xp_apogee_cat.h5", *COMPANIONS)
+}
+DOWNLOAD = {
+    "workers": config["download"]["workers"],
+    "attempts": config["download"]["attempts"],
+    "timeout": config["download"]["timeout"],
+}
+# What each companion becomes; the correlations are a product of the catalogue.
+COMPANION_PRODUCTS = {
+    name: f"{ROOT}/companions/{product}"
+    for name, product in {
+        "apogee_norm": "normalisation.json",
+        "lb23_xp_est_labels": "lb23_label_dependent.npy",
+        "lb23_xp_est_no_labels": "lb23_label_independent.npy",
+        "zhang_stellar_params_xmatch": "zgr23.parquet",
+        "xp_wavelength_space": "flux_observed.npy",
+        "vae_wavelength_space": "flux_published_svae.npy",
+        "err_wavelength_space": "flux_error_published.npy",
+    }.items()
+    if name in RECORD_FILES
+}
+CORRELATIONS = [RECORD_FILES[name] for name in ("xp_corrs",) if name in RECORD_FILES]
+
+
+rule retrieve_manifest:
+    """Ask the record for its files, their sizes and their checksums."""
+    output:
+        manifest=f"{ROOT}/data/manifest.json",
+    log:
+        f"{LOGS}/retrieve_manifest.log",
+    benchmark:
+        f"{BENCHMARKS}/retrieve_manifest.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        record=config["zenodo"]["record"],
+        base_url=config["zenodo"]["url"],
+        names=["xp_apogee_cat.h5", *COMPANIONS],
+        attempts=config["download"]["attempts"],
+        timeout=config["download"]["timeout"],
+    message:
+        "Asking for the files of the authors' record"
+    script:
+        "../../src/scripts/retrieve_manifest.py"
+
+
+rule download_zenodo:
+    """Download the record; what has arrived stays in the download folder, whatever becomes of this job."""
+    input:
+        manifest=rules.retrieve_manifest.output.manifest,
+    output:
+        **RECORD_FILES,
+    log:
+        f"{LOGS}/download_zenodo.log",
+    benchmark:
+        f"{BENCHMARKS}/download_zenodo.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        **DOWNLOAD,
+        folder=f"{config['download']['folder']}/zenodo",
+    message:
+        "Downloading the authors' record"
+    script:
+        "../../src/scripts/download_zenodo.py"
+
+
+rule build_catalog:
+    """Convert the authors' catalogue and correlations, and compare its cut-flow with the paper's."""
+    input:
+        manifest=rules.retrieve_manifest.output.manifest,
+        catalogue=rules.download_zenodo.output.xp_apogee_cat,
+        correlations=CORRELATIONS,
+        code=code("scripts/convert_zenodo.py"),
+    output:
+        **({"correlations": f"{ROOT}/catalog/correlations.npy"} if CORRELATIONS else {}),
+        stars=f"{ROOT}/catalog/stars.parquet",
+        coefficients=f"{ROOT}/catalog/coefficients.npy",
+        errors=f"{ROOT}/catalog/coefficient_errors.npy",
+        report=f"{ROOT}/catalog/crossmatch.json",
+    log:
+        f"{LOGS}/build_catalog.log",
+    benchmark:
+        f"{BENCHMARKS}/build_catalog.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        invalid=config["zenodo"]["invalid"],
+        duplicates=config["zenodo"]["duplicates"],
+        check_cutflow=config["zenodo"]["check_cutflow"],
+        aligned=bool(COMPANIONS),
+    message:
+        "Converting the authors' catalogue"
+    script:
+        "../../src/scripts/convert_zenodo.py"
+
+
+if COMPANION_PRODUCTS:
+
+    rule convert_companions:
+        """Convert the files beside the catalogue, in its order, and compare the normalisations."""
+        input:
+            manifest=rules.retrieve_manifest.output.manifest,
+            companions=[RECORD_FILES[name] for name in COMPANION_PRODUCTS],
+            stars=rules.build_catalog.output.stars,
+            coefficients=rules.build_catalog.output.coefficients,
+            code=code("scripts/convert_companions.py"),
+        output:
+            **COMPANION_PRODUCTS,
+        log:
+            f"{LOGS}/convert_companions.log",
+        benchmark:
+            f"{BENCHMARKS}/convert_companions.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        message:
+            "Converting the predictions and the normalisation beside the catalogue"
+        script:
+            "../../src/scripts/convert_companions.py"
+
+    PRODUCTS += rules.convert_companions.output

@@ -1,0 +1,18 @@
+"""Turn the authors' weights and normalisation into a model of the form that training leaves."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from xpsvae.data.manifest import Entry, verify, verify_all
+    from xpsvae.data.zenodo import read_normalisation
+    from xpsvae.model.published import load_published, save_published
+
+    given = snakemake.input
+    verify(given.weights, Entry("weight.pt", snakemake.params.url, f"sha256:{snakemake.params.sha256}"))
+    verify_all(given.manifest, [given.apogee_norm])
+    model = load_published(given.weights)
+    save_published(
+        Path(snakemake.output.weights).parent, model, read_normalisation(given.apogee_norm, model.n_inputs)
+    )

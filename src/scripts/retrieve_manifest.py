@@ -1,0 +1,12 @@
+"""Ask Zenodo which files the authors' record holds, of what size and checksum."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from dataclasses import asdict
+
+    from xpsvae.data.download import fetch_zenodo_manifest
+    from xpsvae.products import write_json
+
+    entries = fetch_zenodo_manifest(**snakemake.params)
+    write_json(snakemake.output.manifest, [asdict(entry) for entry in entries])
