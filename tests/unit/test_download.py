@@ -17,6 +17,7 @@ from servers import FileServer, chunked, claimed_length, cut, header, shifted, s
 
 from xpsvae import products
 from xpsvae.data import download as module
+from xpsvae.data import patience
 from xpsvae.data.download import download, fetch_zenodo_manifest
 from xpsvae.data.manifest import Entry, parse_zenodo_record, read_manifest, verify
 from xpsvae.errors import InputError
@@ -137,7 +138,7 @@ FAILING = {
 def waits(monkeypatch):
     """Collect the waits instead of waiting."""
     waited = []
-    monkeypatch.setattr(module, "_wait", lambda stop, seconds: waited.append(seconds))
+    monkeypatch.setattr(patience, "wait", lambda stop, seconds: waited.append(seconds))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return waited
 
@@ -403,7 +404,7 @@ def test_an_interrupt_stops_all_files(tmp_path, monkeypatch):
     def interrupt(stop, seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_wait", interrupt)
+    monkeypatch.setattr(patience, "wait", interrupt)
     files = {f"/{n}": DATA for n in range(40)}
     with FileServer(files, {"/0": [cut(10)]}, delay=0.02) as server:
         with pytest.raises(KeyboardInterrupt):

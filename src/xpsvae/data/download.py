@@ -4,24 +4,17 @@ Bytes gather in ``<name>.part``, are resumed there across attempts and runs, and
 Not pooch: it starts every attempt at byte zero and knows no Retry-After, mirrors or concurrent files.
 """
 
-import contextlib
-import email.utils
 import json
-import random
 import re
-import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from tqdm import tqdm
 
 from xpsvae import products
 from xpsvae.data.manifest import difference, parse_zenodo_record
+from xpsvae.data.patience import Client, Failure
 from xpsvae.errors import InputError
 
 __all__ = ["download", "fetch", "fetch_zenodo_manifest"]
@@ -29,13 +22,9 @@ __all__ = ["download", "fetch", "fetch_zenodo_manifest"]
 _CHUNK = 1 << 20  # bytes
 _GAIN = 1 << 20  # bytes beyond the furthest so far that make an attempt worth another
 _WRONG_COPIES = 3  # complete files with a wrong checksum after which a URL is given up
-_LONGEST_BACKOFF = 60.0  # s
-_LONGEST_PAUSE = 900.0  # s that a server may ask for before it is given up
-_RETRIED = {408, 425, 429, 500, 502, 503, 504}
-_HOPELESS = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
-def download(entries, folder, workers=3, attempts=8, timeout=60.0):
+def download(entries, folder, workers=3, attempts=8, timeout=60.0, client=None):
     """Bring the files of a manifest into a folder, with a progress bar where standard error is a terminal.
 
     A file that is there already is verified and kept. An attempt that brings a MiB beyond the furthest byte
@@ -53,6 +42,8 @@ def download(entries, folder, workers=3, attempts=8, timeout=60.0):
         Failed attempts in a row after which a URL is given up for the next mirror.
     timeout : float
         Longest wait [s] for a connection, and for the next byte.
+    client : Client, optional
+        In place of ``attempts`` and ``timeout``; one that holds a token.
 
     Returns
     -------
@@ -69,7 +60,7 @@ def download(entries, folder, workers=3, attempts=8, timeout=60.0):
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"the manifest names {', '.join(twice)} twice: give each file a name of its own.")
     total = None if None in sizes else sum(sizes)
-    client, failures = _Client(attempts, timeout), []
+    client, failures = client or Client(attempts, timeout), []
     with (
         tqdm(total=total, unit="B", unit_scale=True, disable=None, desc="download") as bar,
         ThreadPoolExecutor(workers) as pool,
@@ -112,7 +103,7 @@ def fetch(url, path, form=None, check=None, attempts=8, timeout=60.0):
     InputError
         If no good answer comes.
     """
-    client, path = _Client(attempts, timeout), Path(path)
+    client, path = Client(attempts, timeout), Path(path)
 
     def ask(url):
         with client.open(session, url, form) as response, products.write_atomically(path) as temporary:
@@ -120,9 +111,9 @@ def fetch(url, path, form=None, check=None, attempts=8, timeout=60.0):
                 while chunk := response.raw.read(_CHUNK, decode_content=False):
                     file.write(chunk)
             if response.status_code != 200:
-                raise _Failure(f"HTTP status {response.status_code}", final=True)
+                raise Failure(f"HTTP status {response.status_code}", final=True)
             if wrong := check and check(temporary):
-                raise _Failure(wrong)
+                raise Failure(wrong)
 
     with requests.Session() as session:
         client.persist(path.name, [url], ask)
@@ -138,91 +129,18 @@ def fetch_zenodo_manifest(record, names=None, base_url="https://zenodo.org", att
     InputError
         If no answer comes, or as `parse_zenodo_record` does.
     """
-    client = _Client(attempts, timeout)
+    client = Client(attempts, timeout)
 
     def ask(url):
         with client.open(session, url) as response:
             try:
                 return response.json()
             except ValueError as error:
-                raise _Failure("the answer is not JSON") from error
+                raise Failure("the answer is not JSON") from error
 
     with requests.Session() as session:
         answer = client.persist(f"record {record}", [f"{base_url.rstrip('/')}/api/records/{record}"], ask)
     return parse_zenodo_record(answer, names, base_url)
-
-
-class _Failure(Exception):
-    """One attempt that brought nothing usable; ``final`` if asking that URL again is no use."""
-
-    def __init__(self, reason, final=False):
-        super().__init__(reason)
-        self.final, self.advanced = final, False
-
-
-class _Client:
-    """What the files of one download share: patience, the servers to leave alone, the word to stop."""
-
-    def __init__(self, attempts, timeout):
-        self.attempts, self.timeout = attempts, timeout
-        self.stop, self.lock = threading.Event(), threading.Lock()
-        self._rest_until = {}  # host -> time.time()
-
-    def persist(self, what, urls, attempt):
-        """Call ``attempt(url)`` until it succeeds, on all URLs in order."""
-        reasons = []
-        for url in urls:
-            host, failed, final = urlsplit(url).netloc, 0, False
-            while failed < self.attempts and not final:
-                try:
-                    return attempt(url)
-                except _Failure as failure:
-                    failed, final = (0 if failure.advanced else failed + 1), failure.final
-                    reason = f"{host}: {failure}"
-                    tqdm.write(f"{what} from {reason}", file=sys.stderr)
-                    self._rest(host, 0.0 if final else min(_LONGEST_BACKOFF, 2.0 ** max(failed - 1, 0)))
-            reasons.append(reason)
-        raise InputError(
-            f"{what} could not be downloaded ({'; '.join(reasons)}): check the network and the manifest, "
-            "then rerun, which goes on from what has arrived."
-        )
-
-    @contextlib.contextmanager
-    def open(self, session, url, form=None, **headers):
-        """Yield the streamed answer to a GET, or to a POST of a form, if its status is 200, 206 or 416."""
-        host = urlsplit(url).netloc
-        pause = self._rest_until.get(host, 0.0) - time.time()
-        if pause > _LONGEST_PAUSE:
-            raise _Failure(f"it asks for a pause of {pause:.0f} s", final=True)
-        if pause > 0:
-            _wait(self.stop, pause)
-        if self.stop.is_set():
-            raise _Failure("interrupted", final=True)
-        # bytes and ranges of a body compressed on the way are not those of the file
-        headers["Accept-Encoding"] = "identity"
-        try:
-            method = "GET" if form is None else "POST"
-            with session.request(
-                method, url, data=form, headers=headers, stream=True, timeout=self.timeout
-            ) as response:
-                asked = _asked_pause(response)
-                self._rest(host, asked)
-                if response.status_code not in (200, 206, 416):
-                    again = response.status_code in _RETRIED or (response.status_code == 403 and asked)
-                    raise _Failure(f"HTTP status {response.status_code}", final=not again)
-                yield response
-        except _HOPELESS as error:
-            raise _Failure(f"the address leads nowhere ({type(error).__name__})", final=True) from error
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise _Failure(f"no byte for {self.timeout:g} s") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # without its text, which may hold the signed address of a redirect
-            raise _Failure(f"the connection failed ({type(error).__name__})") from error
-
-    def _rest(self, host, seconds):
-        with self.lock:
-            until = time.time() + seconds * (1 + random.random() / 4)  # callers in step would meet again
-            self._rest_until[host] = max(self._rest_until.get(host, 0.0), until)
 
 
 class _Transfer:
@@ -263,8 +181,8 @@ class _Transfer:
                 if self.entry.size is None or self._arrived() == self.entry.size:
                     self._discard()
                     self.wrong_copies[url] += 1
-                raise _Failure(f"what came {wrong}", final=self.wrong_copies[url] >= _WRONG_COPIES)
-        except _Failure as failure:
+                raise Failure(f"what came {wrong}", final=self.wrong_copies[url] >= _WRONG_COPIES)
+        except Failure as failure:
             arrived = self._arrived()
             failure.advanced = arrived >= self.furthest + _GAIN
             self.furthest = max(self.furthest, arrived)
@@ -285,7 +203,7 @@ class _Transfer:
                 have = self._discard()
             elif not self._continues(response, have, version):
                 self._discard()
-                raise _Failure(f"it did not continue at byte {have} of the same file")
+                raise Failure(f"it did not continue at byte {have} of the same file")
             if not have:
                 products.write_json(self.version, {url: _version(response)})
             with self.part.open("ab") as file:
@@ -299,7 +217,7 @@ class _Transfer:
                     have += len(chunk)
                     self._count(len(chunk))
                     if self.client.stop.is_set():
-                        raise _Failure("interrupted", final=True)
+                        raise Failure("interrupted", final=True)
 
     def _continues(self, response, have, version):
         """Whether a 206 brings the bytes after ours, of the same version and a file of the right size."""
@@ -336,27 +254,3 @@ def _version(response):
     """Return what If-Range may name: a strong ETag, or else the date of the last change."""
     tag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
-
-
-def _asked_pause(response):
-    """Seconds for which the server wants no request, by its own clock."""
-    headers = response.headers
-    now = _timestamp(headers.get("Date")) or time.time()
-    after, reset = headers.get("Retry-After", "").strip(), headers.get("X-RateLimit-Reset", "").strip()
-    if not response.ok and after:
-        return float(after) if after.isdecimal() else max(0.0, (_timestamp(after) or now) - now)
-    if headers.get("X-RateLimit-Remaining", "").strip() == "0" and reset.isdecimal():
-        # some count the seconds from now, others from 1970
-        return max(0.0, float(reset) - now) if float(reset) > 1e9 else float(reset)
-    return 0.0
-
-
-def _timestamp(http_date):
-    try:
-        return email.utils.parsedate_to_datetime(http_date).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _wait(stop, seconds):
-    stop.wait(seconds)
