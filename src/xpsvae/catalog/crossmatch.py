@@ -10,7 +10,7 @@ from xpsvae.errors import InputError
 from xpsvae.xp.inversion import flux_to_coefficients
 from xpsvae.xp.photometry import g_flux_from_magnitude
 
-__all__ = ["STAR_NOTES", "STAR_UNITS", "build_catalog", "coordinates", "star_table"]
+__all__ = ["STAR_NOTES", "STAR_UNITS", "best_rows", "build_catalog", "coordinates", "star_table"]
 
 _NUMBERS = (
     "teff", "teff_err", "logg", "logg_err", "m_h", "m_h_err", "alpha_m", "alpha_m_err", "fe_h", "fe_h_err",
@@ -88,8 +88,8 @@ def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior
     positive = ((flux_error > 0) & np.isfinite(flux_error)).all(axis=1)
     _refuse("spectra", "flux_error", spectra.source_id, ~positive, "not positive and finite")
 
-    best_labels = _best_rows(labels.source_id, labels.snr)
-    best_spectra = _best_rows(spectra.source_id, np.median(flux / flux_error, axis=1))
+    best_labels = best_rows(labels.source_id, labels.snr)
+    best_spectra = best_rows(spectra.source_id, np.median(flux / flux_error, axis=1))
     source_id, in_labels, in_spectra = np.intersect1d(
         labels.source_id.to_numpy()[best_labels],
         spectra.source_id.to_numpy()[best_spectra],
@@ -188,7 +188,7 @@ def star_table(labels):
     return pd.DataFrame(stars)
 
 
-def _best_rows(source_id, quality):
+def best_rows(source_id, quality):
     """Row of the highest quality for each source_id, in order of source_id; NaN quality comes last."""
     quality = np.nan_to_num(np.asarray(quality, dtype=float), nan=-np.inf)
     order = np.lexsort((np.arange(len(quality)), -quality, source_id))

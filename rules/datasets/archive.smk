@@ -1,0 +1,208 @@
+"""Dataset archive: labels from SDSS, XP spectra from the Gaia archive, actions of our own.
+
+The number of parts stands in config.yaml, so that the jobs are known before anything has been downloaded.
+"""
+
+DOWNLOAD = {
+    "folder": config["download"]["folder"],
+    "attempts": config["download"]["attempts"],
+    "timeout": config["download"]["timeout"],
+}
+BY_DATALINK = config["archive"]["spectra"] == "datalink"
+N_PARTS = (
+    config["archive"]["datalink"]["parts"]
+    if BY_DATALINK
+    else config["archive"]["bulk"]["files"]
+)
+PARTS = [f"{number:04d}" for number in range(N_PARTS)]
+PART = f"{ROOT}/data/{config['archive']['spectra']}/{{part}}"
+
+
+wildcard_constraints:
+    part=r"\d{4}",
+    table="all_star|astronn",
+
+
+rule retrieve_table:
+    """Download allStar or the astroNN catalogue, verified by SDSS's checksum."""
+    output:
+        table=f"{ROOT}/data/{{table}}.fits",
+    log:
+        f"{LOGS}/retrieve_table/{{table}}.log",
+    benchmark:
+        f"{BENCHMARKS}/retrieve_table/{{table}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        **DOWNLOAD,
+        url=lambda wildcards: config["archive"][wildcards.table]["url"],
+        checksum=lambda wildcards: config["archive"][wildcards.table]["checksum"],
+    message:
+        "Downloading {wildcards.table} of SDSS"
+    script:
+        "../../src/scripts/retrieve_table.py"
+
+
+rule convert_labels:
+    """Turn allStar and the astroNN catalogue into one table of labels, with actions."""
+    input:
+        all_star=f"{ROOT}/data/all_star.fits",
+        astronn=f"{ROOT}/data/astronn.fits",
+        code=code("scripts/convert_labels.py"),
+    output:
+        labels=f"{ROOT}/data/labels.parquet",
+        report=f"{ROOT}/data/labels.json",
+    log:
+        f"{LOGS}/convert_labels.log",
+    benchmark:
+        f"{BENCHMARKS}/convert_labels.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        invalid=config["archive"]["invalid"],
+        actions=config["actions"],
+    message:
+        "Reading labels and orbits of APOGEE DR17, computing actions"
+    script:
+        "../../src/scripts/convert_labels.py"
+
+
+rule divide_sources:
+    """Divide the stars among the requests to come; a list that is made anew without change repeats none."""
+    input:
+        labels=rules.convert_labels.output.labels,
+        code=code("scripts/divide_sources.py"),
+    output:
+        expand(
+            f"{ROOT}/data/sources/{{part}}.txt",
+            part=PARTS if BY_DATALINK else ["all"],
+        ),
+    log:
+        f"{LOGS}/divide_sources.log",
+    benchmark:
+        f"{BENCHMARKS}/divide_sources.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        largest=5000 if BY_DATALINK else None,
+    message:
+        "Listing the stars whose spectra are wanted"
+    script:
+        "../../src/scripts/divide_sources.py"
+
+
+if BY_DATALINK:
+
+    rule retrieve_spectra:
+        """Fetch the spectra of at most 5000 stars by datalink."""
+        input:
+            sources=f"{ROOT}/data/sources/{{part}}.txt",
+            code=code("scripts/retrieve_spectra.py"),
+        output:
+            spectra=f"{PART}.npz",
+            correlations=f"{PART}.npy",
+            dropped=f"{PART}.json",
+        log:
+            f"{LOGS}/retrieve_spectra/{{part}}.log",
+        benchmark:
+            f"{BENCHMARKS}/retrieve_spectra/{{part}}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        params:
+            datalink={
+                "url": config["archive"]["datalink"]["url"],
+                "release": config["archive"]["datalink"]["release"],
+                **DOWNLOAD,
+            },
+            invalid=config["archive"]["invalid"],
+        message:
+            f"Fetching spectra, part {{wildcards.part}} of {N_PARTS}"
+        script:
+            "../../src/scripts/retrieve_spectra.py"
+
+else:
+
+    rule retrieve_checksums:
+        """Fetch the list of the bulk files and their MD5 sums."""
+        output:
+            checksums=f"{ROOT}/data/bulk.md5",
+        log:
+            f"{LOGS}/retrieve_checksums.log",
+        benchmark:
+            f"{BENCHMARKS}/retrieve_checksums.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        params:
+            url=f"{config['archive']['bulk']['url']}/_MD5SUM.txt",
+            attempts=DOWNLOAD["attempts"],
+            timeout=DOWNLOAD["timeout"],
+        message:
+            "Fetching the list of bulk files"
+        script:
+            "../../src/scripts/retrieve_checksums.py"
+
+    rule select_spectra:
+        """Bring one bulk file and keep the spectra of stars that have labels."""
+        input:
+            sources=f"{ROOT}/data/sources/all.txt",
+            checksums=rules.retrieve_checksums.output.checksums,
+            code=code("scripts/select_spectra.py"),
+        output:
+            spectra=f"{PART}.npz",
+            correlations=f"{PART}.npy",
+            dropped=f"{PART}.json",
+        log:
+            f"{LOGS}/select_spectra/{{part}}.log",
+        benchmark:
+            f"{BENCHMARKS}/select_spectra/{{part}}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        params:
+            url=config["archive"]["bulk"]["url"],
+            files=N_PARTS,
+            part=lambda wildcards: int(wildcards.part),
+            invalid=config["archive"]["invalid"],
+            download=DOWNLOAD,
+        message:
+            f"Selecting spectra, bulk file {{wildcards.part}} of {N_PARTS}"
+        script:
+            "../../src/scripts/select_spectra.py"
+
+
+rule build_catalog:
+    """Join labels and coefficients on source_id; list who fell out, and why."""
+    input:
+        labels=rules.convert_labels.output.labels,
+        report=rules.convert_labels.output.report,
+        spectra=expand(f"{PART}.npz", part=PARTS),
+        correlations=expand(f"{PART}.npy", part=PARTS),
+        dropped=expand(f"{PART}.json", part=PARTS),
+        code=code("scripts/assemble_catalog.py"),
+    output:
+        stars=f"{ROOT}/catalog/stars.parquet",
+        coefficients=f"{ROOT}/catalog/coefficients.npy",
+        errors=f"{ROOT}/catalog/coefficient_errors.npy",
+        correlations=f"{ROOT}/catalog/correlations.npy",
+        fallen=f"{ROOT}/catalog/fallen.parquet",
+        report=f"{ROOT}/catalog/crossmatch.json",
+    log:
+        f"{LOGS}/build_catalog.log",
+    benchmark:
+        f"{BENCHMARKS}/build_catalog.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        invalid=config["archive"]["invalid"],
+        test_fraction=config["split"]["test_fraction"],
+        seed=config["split"]["seed"],
+    message:
+        "Crossmatching labels and spectra"
+    script:
+        "../../src/scripts/assemble_catalog.py"

@@ -1,0 +1,19 @@
+"""Bring one bulk file, keep of it the spectra of stars that have labels, and delete it."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from xpsvae.data import gaia_archive
+
+    params = snakemake.params
+    source_ids = gaia_archive.read_sources(snakemake.input.sources)
+    entry = gaia_archive.bulk_entry(
+        Path(snakemake.input.checksums).read_text(encoding="utf-8"), params.url, params.part, params.files
+    )
+    file = gaia_archive.fetch_bulk(entry, source_ids, **params.download)
+    chosen = gaia_archive.select(file, source_ids, params.invalid)
+    gaia_archive.write_selection(chosen, **snakemake.output)
+    if file:
+        file.unlink()
