@@ -359,3 +359,37 @@ def _write_tables(path, *tables):
         columns = [fits.Column(name, code, array=np.asarray(values)) for name, code, values in columns]
         hdus.append(fits.BinTableHDU.from_columns(columns))
     fits.HDUList(hdus).writeto(path, overwrite=True)
+
+
+def write_predictions(folder, survey):
+    """Write the companions that other models make, in their forms with made-up numbers.
+
+    Predictions of Leung & Bovy's model are the stars' own c / F_G with noise; one star in ten is unknown to
+    Zhang, Green & Rix's catalogue and one stands in it twice.
+    """
+    from sklearn.model_selection import train_test_split
+
+    from xpsvae.xp import coefficients_to_flux, flux_errors
+
+    rng = np.random.default_rng(survey.seed)
+    stars, n = survey.stars, len(survey.stars)
+    test = train_test_split(np.arange(n), test_size=0.1, random_state=12345)[1]
+    columns = np.r_[:32, 55:87]
+    scaled = (survey.coefficients / stars.phot_g_mean_flux.to_numpy()[:, None])[test][:, columns]
+    for name, noise in (("labels", 0.1), ("no_labels", 0.03)):
+        prediction = scaled * (1 + noise * rng.standard_normal(scaled.shape))
+        np.save(folder / f"lb23_xp_est_{name}.npy", prediction.astype(np.float32))
+    known = np.r_[np.flatnonzero(rng.random(n) < 0.9), 0, 0]
+    found = stars.iloc[known]
+    parameters = np.stack([found.teff / 1e3, found.fe_h, found.logg, found.sfd_ebv, found.parallax], axis=1)
+    np.savez(
+        folder / "zhang_stellar_params_xmatch.npz",
+        source_ids=found.source_id.to_numpy(np.int64),
+        stellar_params=np.nan_to_num(parameters).astype(np.float32),
+        quality_flags=rng.choice([0, 8, 40], len(known), p=[0.75, 0.15, 0.1]).astype(np.uint8),
+    )
+    wavelengths = np.arange(392.0, 993.0, 10.0)
+    flux = coefficients_to_flux(survey.coefficients, wavelengths)
+    np.save(folder / "xp_wavelength_space.npy", flux)
+    np.save(folder / "vae_wavelength_space.npy", 1.01 * flux[test])
+    np.save(folder / "err_wavelength_space.npy", flux_errors(survey.errors[test], wavelengths=wavelengths))

@@ -1,0 +1,384 @@
+"""The authors' files: what is read equals what was written, in its order, and what is wrong is named."""
+
+import os
+import re
+
+import fixtures_archive as archive
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import MaskedColumn, Table
+from sklearn.model_selection import train_test_split
+
+from xpsvae.catalog import crossmatch, cuts
+from xpsvae.data import zenodo
+from xpsvae.data.manifest import place, verify_all
+from xpsvae.errors import InputError
+from xpsvae.products import write_json
+
+N = 300
+CATALOGUE = "xp_apogee_cat.h5"
+
+
+@pytest.fixture(scope="module")
+def survey():
+    rng = np.random.default_rng(5)
+    names = [name.lower() for name in archive.LABELS] + list("jhk") + ["a_k", "snr"]
+    stars = pd.DataFrame({name: rng.uniform(0.01, 5, N) for name in names})
+    stars["source_id"] = rng.permutation(np.arange(1, N + 1)) * 34_359_738_368 + 7
+    stars["apogee_id"] = [f"2M0000{i:04d}+0000000" for i in range(N)]
+    stars["ra"], stars["dec"] = rng.uniform(0, 360, N), rng.uniform(-80, 80, N)
+    for name in archive.MAGNITUDES.values():
+        stars[name] = rng.uniform(9, 15, N)
+    stars["phot_g_mean_flux"] = 10 ** (0.4 * (25.6873668671 - stars.phot_g_mean_mag))
+    coefficients = rng.normal(0, 1e3, (N, 110)).astype(np.float32)
+    return archive.make_survey(stars, coefficients, rng.uniform(1, 9, (N, 110)).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def record(survey, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("record")
+    archive.write_authors(folder, survey)
+    archive.write_predictions(folder, survey)
+    return folder
+
+
+@pytest.fixture
+def changed(record, tmp_path):
+    """Write the catalogue anew with columns changed in place."""
+
+    def write(change):
+        table = Table.read(record / CATALOGUE, path="__astropy_table__")
+        table = change(table) or table
+        path = tmp_path / CATALOGUE
+        table.write(path, path="__astropy_table__", overwrite=True)
+        return path
+
+    return write
+
+
+def in_row(row, column, value, index=()):
+    def change(table):
+        table[column][(row, *index)] = value
+
+    return change
+
+
+def test_rows_keep_their_order_and_values(record, survey, monkeypatch):
+    whole = zenodo.read_catalog(record / CATALOGUE)
+    monkeypatch.setattr(zenodo, "_CHUNK", 7)  # does not divide N
+    for labels, coefficients, errors, report in (whole, zenodo.read_catalog(record / CATALOGUE)):
+        stars = crossmatch.star_table(labels)
+        assert list(stars) == list(crossmatch.star_table(survey.stars))
+        np.testing.assert_array_equal(stars.source_id, survey.stars.source_id)
+        assert not stars.source_id.is_monotonic_increasing
+        for name in stars.select_dtypes("float64"):
+            if name in ("ra", "dec", "a_k", "snr"):
+                assert stars[name].isna().all()
+            else:
+                np.testing.assert_array_equal(stars[name], survey.stars[name].astype(np.float32))
+        for name in ("starflag", "aspcapflag"):
+            np.testing.assert_array_equal(stars[name], survey.stars[name])
+        np.testing.assert_array_equal(coefficients, survey.coefficients)
+        np.testing.assert_array_equal(errors, survey.errors)
+        assert coefficients.dtype == errors.dtype == np.float32
+        assert report == {"rows": N, "duplicates": 0, "duplicates_dropped": 0, "invalid": {}, "unknown": {}}
+
+
+def test_what_stands_for_unknown_becomes_null(changed):
+    def change(table):
+        table["TEFF"][1], table["LOGG_ERR"][2], table["J"][3] = -9999.0, np.nan, 99.999
+        table["jz"][4], table["STARFLAG"][5] = 9999.99, -9999
+        table["ASPCAPFLAG"] = MaskedColumn(table["ASPCAPFLAG"], mask=np.arange(N) == 6)
+        table["K"] = MaskedColumn(table["K"], mask=np.arange(N) == 7)
+        table["TEFF"][8] = 99.999  # not a magnitude
+        table["jr"][9] = 12_000.0  # a wide orbit, but a bound one
+
+    labels, _, _, report = zenodo.read_catalog(changed(change))
+    nulls = {
+        name: np.flatnonzero(labels[name].isna()).tolist() for name in labels if labels[name].isna().any()
+    }
+    assert nulls == {
+        "teff": [1], "logg_err": [2], "j": [3], "j_z": [4], "starflag": [5], "aspcapflag": [6], "k": [7],
+    }  # fmt: skip
+    assert report["unknown"] == dict.fromkeys(nulls, 1)
+    assert labels.starflag.dtype == "Int64"
+
+
+BAD = {
+    "coefficient not finite": in_row(4, "coeffs", np.nan, (60,)),
+    "coefficient error not positive and finite": in_row(4, "coeff_errs", 0.0, (3,)),
+    "id not positive": in_row(4, "ids", 0),
+    "G flux not positive": in_row(4, "phot_g_mean_flux", np.nan),
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_an_invalid_row_is_named_counted_and_dropped_or_refused(changed, survey, reason):
+    path = changed(BAD[reason])
+    with pytest.raises(InputError, match=rf"has 1 rows .*1 with {reason}.*first row 4.*zenodo\.invalid"):
+        zenodo.read_catalog(path, invalid="refuse")
+    with pytest.raises(InputError, match=rf"1 with {reason}.*companion files would no longer belong"):
+        zenodo.read_catalog(path, invalid="drop", aligned=True)
+    labels, coefficients, errors, report = zenodo.read_catalog(path, invalid="drop", aligned=False)
+    assert report["invalid"] == {reason: 1} and report["rows"] == N
+    kept = np.delete(np.arange(N), 4)
+    np.testing.assert_array_equal(labels.source_id, survey.stars.source_id.to_numpy()[kept])
+    np.testing.assert_array_equal(coefficients, survey.coefficients[kept])
+    np.testing.assert_array_equal(errors, survey.errors[kept])
+
+
+def test_a_repeated_id_is_kept_dropped_or_refused(changed, survey):
+    ids = survey.stars.source_id.to_numpy()
+    path = changed(in_row(slice(20, 22), "ids", ids[3]))
+    labels, *_, report = zenodo.read_catalog(path)
+    assert len(labels) == N and report["duplicates"] == 2 and report["duplicates_dropped"] == 0
+    with pytest.raises(
+        InputError, match=rf"2 that repeat an id.*first row 20, id {ids[3]}.*zenodo\.duplicates"
+    ):
+        zenodo.read_catalog(path, duplicates="refuse")
+    with pytest.raises(InputError, match=r"companions to \[\]"):
+        zenodo.read_catalog(path, duplicates="drop", aligned=True)
+    labels, *_, report = zenodo.read_catalog(path, duplicates="drop", aligned=False)
+    np.testing.assert_array_equal(labels.source_id, np.delete(ids, [20, 21]))
+    assert zenodo.report(crossmatch.star_table(labels), report)["labels"] == {
+        "rows": N, "duplicates_dropped": 2, "unmatched": 0, "sources": N - 2,
+    }  # fmt: skip
+
+
+def without(column):
+    def change(table):
+        table.remove_column(column)
+
+    return change
+
+
+def replaced(column, values):
+    def change(table):
+        table[column] = values
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("SFD_EBV"), "no column SFD_EBV"),
+        (replaced("TEFF", ["hot"] * N), "in column TEFF: give numbers"),
+        (replaced("ids", np.linspace(1, 2, N)), "float64 in column ids"),
+        (replaced("coeff_errs", np.ones((N, 55))), r"shape \(110,\) and errors of shape \(55,\)"),
+        (replaced("coeffs", np.full((N, 110), np.nan)), "300 with coefficient not finite"),
+    ],
+)
+def test_a_wrong_table_is_one_sentence(changed, change, message):
+    with pytest.raises(InputError, match=message):
+        zenodo.read_catalog(changed(change))
+
+
+def test_all_rows_invalid_is_one_sentence(changed):
+    with pytest.raises(InputError, match="holds no valid row of 300"):
+        zenodo.read_catalog(changed(replaced("coeffs", np.full((N, 110), np.nan))), aligned=False)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_file_is_one_sentence(record, tmp_path, share):
+    content = (record / CATALOGUE).read_bytes()
+    path = tmp_path / CATALOGUE
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="truncated or not HDF5"):
+        zenodo.read_catalog(path)
+    with pytest.raises(InputError, match="does not exist"):
+        zenodo.read_catalog(tmp_path / "absent.h5")
+
+
+def test_another_hdf5_file_is_one_sentence(tmp_path):
+    with h5py.File(tmp_path / CATALOGUE, "w") as file:
+        file["spectra"] = np.ones(3)
+    with pytest.raises(InputError, match="has no table __astropy_table__ but spectra"):
+        zenodo.read_catalog(tmp_path / CATALOGUE)
+
+
+def test_companions_are_in_the_order_of_the_catalogue(record, survey):
+    """Each is written in the order of the authors' split and comes back in that of the rows."""
+    test = np.sort(train_test_split(np.arange(N), test_size=0.1, random_state=12345)[1])
+    assert not np.array_equal(test, zenodo.companion_order(N))
+    correlations, report = zenodo.read_correlations(record / "xp_corrs.npz", N)
+    assert report == {"stars": N // 10, "not_positive_definite": 0}
+    for band, name in enumerate(("bp", "rp")):
+        given = np.stack(survey.spectra[f"{name}_coefficient_correlations"])
+        np.testing.assert_array_equal(correlations[:, band], given[test])
+    scaled = survey.coefficients / survey.stars.phot_g_mean_flux.to_numpy()[:, None]
+    prediction = zenodo.read_predictions(record / "lb23_xp_est_no_labels.npy", N)
+    np.testing.assert_allclose(prediction, scaled[test][:, np.r_[:32, 55:87]], rtol=0.2)
+    from xpsvae.xp import coefficients_to_flux
+
+    flux = coefficients_to_flux(survey.coefficients, np.arange(392.0, 993.0, 10.0))[test]
+    for name, factor in (("xp", 1.0), ("vae", 1.01)):
+        values = zenodo.read_spectra_on_wavelengths(record / f"{name}_wavelength_space.npy", N)
+        np.testing.assert_allclose(values, factor * flux)
+
+
+def test_zgr23_knows_what_it_does_not_know(record, survey):
+    ids = survey.stars.source_id.to_numpy()
+    with np.load(record / "zhang_stellar_params_xmatch.npz") as file:
+        listed, parameters, flags = (file[name] for name in ("source_ids", "stellar_params", "quality_flags"))
+    table = zenodo.read_zgr23(record / "zhang_stellar_params_xmatch.npz", ids)
+    first = {star: row for row, star in reversed(list(enumerate(listed)))}
+    np.testing.assert_array_equal(table.matched, np.isin(ids, listed))
+    unmatched = table.loc[~table.matched].drop(columns=["source_id", "matched"])
+    assert len(unmatched) and unmatched.isna().all(axis=None)
+    for row in np.flatnonzero(table.matched)[:50]:
+        there = first[ids[row]]
+        assert table.teff[row] == 1000.0 * float(parameters[there, 0])
+        assert (table.logg[row], table.quality_flags[row]) == (parameters[there, 2], flags[there])
+
+
+def test_zgr23_rows_that_were_never_filled_are_no_match(tmp_path):
+    np.savez(
+        tmp_path / "z.npz",
+        source_ids=np.array([5, 6]),
+        stellar_params=np.array([[5.0, 0, 4, 0, 1], [0, 0, 0, 0, 0]]),
+        quality_flags=np.zeros(2, int),
+    )
+    assert zenodo.read_zgr23(tmp_path / "z.npz", np.array([6, 5, 4])).matched.tolist() == [False, True, False]
+
+
+def test_matrices_that_are_not_positive_definite_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    pairs = rng.uniform(-0.01, 0.01, (N // 10, 1485)).astype(np.float32)
+    bad = {"bp": pairs.copy(), "rp": pairs.copy()}
+    bad["bp"][3, 0] = 1.5  # a correlation above one
+    bad["rp"][9, 10] = np.nan
+    bad["rp"][11, :3] = 0.9, 0.9, -0.9  # each allowed, together impossible
+    np.savez(tmp_path / "xp_corrs.npz", **{f"{band}_corrs": values for band, values in bad.items()})
+    correlations, report = zenodo.read_correlations(tmp_path / "xp_corrs.npz", N)
+    assert report == {"stars": N // 10, "not_positive_definite": 3}
+    place_of = np.argsort(
+        np.argsort(zenodo.companion_order(N))
+    )  # row of the file -> row of the catalogue's test
+    assert set(np.flatnonzero(np.isnan(correlations).any(axis=(1, 2)))) == set(place_of[[3, 9, 11]])
+    with pytest.raises(InputError, match=r"3 of 30 correlation matrices that are not positive definite"):
+        zenodo.read_correlations(tmp_path / "xp_corrs.npz", N, invalid="refuse")
+
+
+def test_positive_definite_agrees_with_eigenvalues():
+    rng = np.random.default_rng(2)
+    pairs = rng.uniform(-1, 1, (400, 6))  # 4 x 4
+    expected = []
+    for values in pairs:
+        matrix = np.eye(4)
+        matrix[np.tril_indices(4, -1)] = values
+        expected.append(np.linalg.eigvalsh(matrix, UPLO="L")[0] > 0)
+    assert 10 < sum(expected) < 390
+    np.testing.assert_array_equal(zenodo._positive_definite(pairs), expected)
+
+
+@pytest.mark.parametrize(
+    ("read", "arrays", "message"),
+    [
+        (zenodo.read_normalisation, {"mu": np.zeros(110), "sig": np.zeros(110)}, "not usable"),
+        (zenodo.read_normalisation, {"mu": np.zeros(110)}, "no array sig"),
+        (zenodo.read_normalisation, {"mu": np.zeros(55), "sig": np.ones(110)}, r"shape \(55,\)"),
+        (zenodo.read_normalisation, {"mu": np.array(["a"] * 110), "sig": np.ones(110)}, "not numbers"),
+        (lambda path: zenodo.read_correlations(path, N), {"bp_corrs": np.zeros((9, 1485))}, r"\(30, 1485\)"),
+        (
+            lambda path: zenodo.read_zgr23(path, [1]),
+            {"source_ids": np.ones(2, int)},
+            "no array stellar_params",
+        ),
+    ],
+)
+def test_a_wrong_companion_is_one_sentence(tmp_path, read, arrays, message):
+    np.savez(tmp_path / "file.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "file.npz")
+    content = (tmp_path / "file.npz").read_bytes()
+    (tmp_path / "file.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"file\.npz"):
+        read(tmp_path / "file.npz")
+
+
+def test_a_pickled_companion_is_not_opened(tmp_path):
+    np.savez(tmp_path / "file.npz", mu=np.array([os.getcwd, 1], dtype=object), sig=np.ones(110))
+    with pytest.raises(InputError, match="not a readable NumPy file"):
+        zenodo.read_normalisation(tmp_path / "file.npz")
+
+
+def test_predictions_of_another_split_or_with_nan_are_refused(record, tmp_path):
+    values = np.load(record / "lb23_xp_est_labels.npy")
+    np.save(tmp_path / "p.npy", values[:-1])
+    with pytest.raises(InputError, match=r"shape \(29, 64\) where \(30, 64\)"):
+        zenodo.read_predictions(tmp_path / "p.npy", N)
+    values[4, 2] = np.nan
+    np.save(tmp_path / "p.npy", values)
+    with pytest.raises(InputError, match="1 of 30 rows with NaN or infinite values, first row 4"):
+        zenodo.read_predictions(tmp_path / "p.npy", N)
+
+
+def test_normalisation_is_compared_with_ours(record, survey):
+    comparison = zenodo.compare_normalisation(
+        record / "apogee_norm.npz", survey.coefficients, survey.stars.phot_g_mean_flux
+    )
+    # theirs is that of all stars here
+    assert comparison["all"]["mean"]["largest"] < 1e-5
+    assert comparison["all"]["standard_deviation"]["largest"] < 1e-4
+    ratio = survey.coefficients / survey.stars.phot_g_mean_flux.to_numpy()[:, None]
+    train = train_test_split(np.arange(N), test_size=0.1, random_state=12345)[0]
+    expected = np.abs(ratio[train].mean(axis=0) - ratio.mean(axis=0)) / ratio.std(axis=0)
+    assert comparison["train"]["mean"]["largest"] == pytest.approx(expected.max(), rel=1e-3)
+    assert comparison["train"]["mean"]["median"] == pytest.approx(np.median(expected), rel=1e-3)
+
+
+def test_cutflow_agrees_with_counts_by_hand_or_shows_both_columns(survey):
+    stars = survey.stars.assign(alpha_m=np.nan)  # asking for labels would leave none
+    single = {name: stars[name].to_numpy(np.float32) for name in stars.select_dtypes("float64")}
+    common = (
+        (single["phot_bp_mean_mag"] - single["phot_rp_mean_mag"] > 0)
+        & (single["phot_bp_mean_mag"] - single["phot_rp_mean_mag"] < 4)
+        & (single["phot_g_mean_mag"] > 6)
+        & (single["phot_g_mean_mag"] < 17.5)
+        & (stars.starflag == 0).to_numpy()
+        & np.array([not (flag >> 2 & 1 or flag >> 3 & 1) for flag in stars.aspcapflag])
+    )
+    kept, removed = {"full": N}, {}
+    for subset, snr, logg, m_h in (("good", 20, 0.4, 0.2), ("pristine", 100, 0.1, 0.05)):
+        passed = {
+            "teff_snr": single["teff"] / single["teff_err"] > snr,
+            "logg_err": single["logg_err"] < logg,
+            "m_h_err": single["m_h_err"] < m_h,
+        }
+        removed[subset] = {name: int((~mask).sum()) for name, mask in passed.items()}
+        kept[subset] = int(np.logical_and.reduce([common, *passed.values()]).sum())
+    rows = cuts.compare_with_paper(stars, kept, removed)
+    assert len(rows) == 9 and all(row["here"] == row["paper"] for row in rows)
+    kept["good"] += 1
+    wanted = f"good {kept['good'] - 1:,} / {kept['good']:,}; removed by good teff_snr"
+    with pytest.raises(InputError, match=re.escape(wanted)):
+        cuts.compare_with_paper(stars, kept, removed)
+    with pytest.raises(InputError, match="full 300 / 502,311; good .* / 202,970"):
+        cuts.compare_with_paper(stars)
+
+
+def test_files_are_verified_before_use_and_placed_without_a_copy(tmp_path):
+    (tmp_path / "downloads").mkdir()
+    file, product = tmp_path / "downloads/a.npy", tmp_path / "results/a.npy"
+    file.write_bytes(b"abc")
+    place([file], [product])
+    assert product.samefile(file)
+    product.unlink()  # as a workflow does before it repeats a job
+    assert file.read_bytes() == b"abc"
+    place([file], [product])
+    entry = {
+        "name": "a.npy",
+        "url": "http://a/b",
+        "checksum": "md5:900150983cd24fb0d6963f7d28e17f72",
+        "size": 3,
+    }
+    write_json(tmp_path / "manifest.json", [entry])
+    verify_all(tmp_path / "manifest.json", [product])
+    product.write_bytes(b"abd")
+    with pytest.raises(InputError, match="delete it and rerun"):
+        verify_all(tmp_path / "manifest.json", [product])
+    with pytest.raises(InputError, match=r"no entry b\.npy"):
+        verify_all(tmp_path / "manifest.json", [tmp_path / "b.npy"])
