@@ -44,10 +44,10 @@ def draw(n_latents):
     zgr23 = (("$T_\\mathrm{eff}$, $\\log g$, [Fe/H],\n$E$, parallax", LABELLED), ("MLP", LEARNT), SPECTRUM)
     _model(axes, left, ROWS[0], MODELS["svae"].label, (XP, latents, SCATTERED), MODELS["svae"].color)
     _model(axes, left, ROWS[1], MODELS["pca"].label, (XP, components, RETURNED), MODELS["pca"].color)
-    _model(axes, left, ROWS[2], "Leung & Bovy (2023)", (XP, embedding, RETURNED))
+    _model(axes, left, ROWS[2], "Leung & Bovy (2024)", (XP, embedding, RETURNED))
     _model(axes, right, ROWS[0], MODELS["label_mlp"].label, label_mlp, MODELS["label_mlp"].color)
     _model(axes, right, ROWS[1], "Zhang, Green & Rix (2023)", zgr23)
-    _model(axes, right, ROWS[2], "Leung & Bovy (2023)", (XP, STELLAR, RETURNED))
+    _model(axes, right, ROWS[2], "Leung & Bovy (2024)", (XP, STELLAR, RETURNED))
     return figure
 
 
