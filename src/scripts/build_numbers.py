@@ -21,7 +21,7 @@ with job(snakemake):
         **report.model_macros(config, pd.read_csv(files.history)),
         **report.latent_macros(latents, dimensions),
         **report.comparison_macros(comparison, baselines, read_table(files.per_star)),
-        **report.track_macros(read_table(files.kiel), read_table(files.metallicity)),
+        **report.track_macros(read_table(files.kiel), read_table(files.metallicity), latents["live"]),
         **report.alpha_track_macros(read_table(files.alpha_tracks), latents["live"]),
         **report.alpha_macros(read_json(files.alpha), read_json(files.classifiers)),
     }

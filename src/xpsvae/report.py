@@ -279,13 +279,15 @@ def _rank(dimensions, label):
     return f"rank correlation {decimal(spearman, 2)}"
 
 
-def track_macros(kiel, metallicity):
+def track_macros(kiel, metallicity, live):
     """How well the bins of the tracks are filled.
 
     Parameters
     ----------
     kiel, metallicity : pandas.DataFrame
         ``tracks/kiel.parquet``, ``tracks/metallicity.parquet``.
+    live : sequence of int
+        1-based live dimensions: only those are said to follow a branch.
     """
     macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique())}
     for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
@@ -298,14 +300,14 @@ def track_macros(kiel, metallicity):
             f"N{suffix}Windows": count(len(windows)),
             f"N{suffix}Empty": count((windows == 0).sum()),
         }
-        followed, rank = _follows(kiel[(kiel["branch"] == branch) & (kiel["n"] > 0)])
+        followed, rank = _follows(kiel[(kiel["branch"] == branch) & (kiel["n"] > 0)], live)
         macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
     return macros
 
 
-def _follows(track):
-    """Latent whose bin means are ordered most like the bins, and the rank correlation of the two."""
-    means = track[[name for name in track if re.fullmatch(r"mean_\d+", name)]]
+def _follows(track, live):
+    """Live latent whose bin means are ordered most like the bins, and the rank correlation of the two."""
+    means = track[[f"mean_{dimension}" for dimension in live]]
     ranks = means.rank().corrwith(track["centre"].rank()).dropna()
     if ranks.empty:
         return NOT_AVAILABLE, None
