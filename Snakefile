@@ -40,3 +40,6 @@ rule all:
         expand(
             f"{BUILD}/figures/{{figure}}.{{form}}", figure=FIGURES, form=["pdf", "png"]
         ),
+
+
+include: "rules/archive.smk"

@@ -3,6 +3,8 @@
 import os
 import sys
 
+import yaml
+
 # The workflow runs from its folder, whether or not the package is installed.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
@@ -12,6 +14,14 @@ from xpsvae.config import validate
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 from xpsvae.protocol import choices
+
+# `--config archive=…` says what to restore; in config.yaml the key holds the choices of the dataset of that name.
+RESTORED = None
+if not isinstance(config.get("archive", {}), dict):
+    RESTORED = str(config.pop("archive"))
+    with open(f"{workflow.basedir}/config.yaml", encoding="utf-8") as file:
+        if "archive" in (choices_of_file := yaml.safe_load(file)):
+            config["archive"] = choices_of_file["archive"]
 
 try:
     validate(config)

@@ -1,0 +1,12 @@
+"""Bundle the products of a finished build."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from xpsvae.archive import bundle
+    from xpsvae.provenance import PROJECT
+
+    root = snakemake.params.root
+    rules = bundle.describe_rules(snakemake.params.jobs, root, PROJECT)
+    products = [path.removeprefix(f"{root}/") for path in snakemake.input.products]
+    bundle.build(snakemake.output[0], root, products, rules, snakemake.config)

