@@ -30,11 +30,11 @@ class Clone:
         self.configure(library={"limit": STARS}, training={"epochs": 30})
 
     def configure(self, **groups):
-        """Change keys in groups of config.yaml."""
+        """Change keys in groups of config.yaml, or a key that stands alone."""
         path = self.folder / "config.yaml"
         config = yaml.safe_load(path.read_text())
         for group, keys in groups.items():
-            config[group].update(keys)
+            config[group] = config[group] | keys if isinstance(keys, dict) else keys
         path.write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(self, *words):
