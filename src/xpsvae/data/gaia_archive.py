@@ -6,8 +6,10 @@ dropped by name or refused (`xp.read`); memory is that of the wanted stars of on
 
 import hashlib
 import re
+import struct
 import tempfile
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,8 @@ __all__ = [
 
 LARGEST_REQUEST = 5000  # sources that datalink answers for at once
 _BULK_FILE = re.compile(r"XpContinuousMeanSpectrum_(\d+)-(\d+)\.csv\.gz")
+# what reading a damaged zip archive may end in
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError)
 _PIXEL_SHIFT = 43  # bits of a source_id below the HEALPix number of level 8 that bulk files are named after
 
 
@@ -252,7 +256,7 @@ def _broken_zip(path):
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError):
+    except _BAD_ZIP:
         return f"the answer is no whole zip archive ({path.stat().st_size} bytes)"
     return f"{broken} in the answer is damaged" if broken else ""
 

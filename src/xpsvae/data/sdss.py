@@ -234,7 +234,7 @@ def _numbers(path, table, column):
     values = np.asarray(table.data[column])
     if values.dtype.kind not in "fiu" or values.ndim != 1:
         raise InputError(
-            f"{path} has {values.dtype} in column {column}, not a number a row: give DR17's file."
+            f"{path} has {values.dtype.name} in column {column}, not a number a row: give DR17's file."
         )
     unknown = (
         np.zeros(len(values), dtype=bool) if values.dtype.kind == "f" else _masked(table, column, values)
@@ -249,7 +249,7 @@ def _integers(path, table, column):
     values = np.asarray(table.data[column])
     if values.dtype.kind not in "iu" or values.ndim != 1:
         raise InputError(
-            f"{path} has {values.dtype} in column {column}, not a whole number a row: give DR17's file."
+            f"{path} has {values.dtype.name} in column {column}, not a whole number a row: give DR17's file."
         )
     unknown = _masked(table, column, values)
     values = values.astype(np.int64)
