@@ -187,10 +187,10 @@ def read_correlations(path, n_stars, n_pairs=1485, invalid="drop"):
     InputError
         If the file is damaged or of another shape, or a matrix is refused.
     """
-    order = np.argsort(companion_order(n_stars))
-    correlations = np.empty((len(order), 2, n_pairs), dtype=np.float32)
+    places = np.argsort(np.argsort(companion_order(n_stars)))
+    correlations = np.empty((len(places), 2, n_pairs), dtype=np.float32)
     for band, name in enumerate(("bp_corrs", "rp_corrs")):
-        correlations[:, band] = _member(path, name, (len(order), n_pairs))[order]
+        correlations[places, band] = _member(path, name, (len(places), n_pairs))
     bad = ~(_positive_definite(correlations[:, 0]) & _positive_definite(correlations[:, 1]))
     if bad.any() and invalid == "refuse":
         raise InputError(
