@@ -10,7 +10,6 @@ PROTOCOLS = {
     "corrected": {
         "aspcapflag_bits": (19, 23),  # M_H_BAD and STAR_BAD, as the text says
         "gb_teff_tolerance": 100.0,  # [K]
-        "latent": "mean",  # posterior mean; `draw` is one seeded draw
         "enceladus": "lane2022",  # action-diamond ellipse
     },
 }
