@@ -33,7 +33,7 @@ rule convert_weights:
     """Convert the authors' weights and normalisation to the form that training leaves."""
     input:
         weights=rules.retrieve_weights.output.weights,
-        apogee_norm=rules.download_zenodo.output.apogee_norm,
+        apogee_norm=RECORD_FILES["apogee_norm"],
         manifest=rules.retrieve_manifest.output.manifest,
         code=code("scripts/convert_weights.py"),
     output:

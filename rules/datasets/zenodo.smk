@@ -1,5 +1,7 @@
 """Dataset zenodo: the authors' record, downloaded and converted; rows stay in the order of their file."""
 
+import re
+
 COMPANIONS = config["zenodo"]["companions"]
 AUTHORS_SPLIT = {"test_fraction": 0.1, "seed": 12345}
 if COMPANIONS and config["split"] != AUTHORS_SPLIT:
@@ -10,11 +12,6 @@ if COMPANIONS and config["split"] != AUTHORS_SPLIT:
 RECORD_FILES = {
     os.path.splitext(name)[0]: f"{ROOT}/data/{name}"
     for name in ("xp_apogee_cat.h5", *COMPANIONS)
-}
-DOWNLOAD = {
-    "workers": config["download"]["workers"],
-    "attempts": config["download"]["attempts"],
-    "timeout": config["download"]["timeout"],
 }
 # What each companion becomes; the correlations are a product of the catalogue.
 COMPANION_PRODUCTS = {
@@ -33,6 +30,11 @@ COMPANION_PRODUCTS = {
 CORRELATIONS = [RECORD_FILES[name] for name in ("xp_corrs",) if name in RECORD_FILES]
 
 
+wildcard_constraints:
+    file="|".join(map(re.escape, ("xp_apogee_cat.h5", *COMPANIONS))),
+
+
+# How to download stands in no `params:`: a longer timeout, say, is no reason to fetch and train again.
 rule retrieve_manifest:
     """Ask the record for its files, their sizes and their checksums."""
     output:
@@ -46,10 +48,6 @@ rule retrieve_manifest:
     threads: 1
     params:
         record=config["zenodo"]["record"],
-        base_url=config["zenodo"]["url"],
-        names=["xp_apogee_cat.h5", *COMPANIONS],
-        attempts=config["download"]["attempts"],
-        timeout=config["download"]["timeout"],
     message:
         "Asking for the files of the authors' record"
     script:
@@ -57,23 +55,20 @@ rule retrieve_manifest:
 
 
 rule download_zenodo:
-    """Download the record; what has arrived stays in the download folder, whatever becomes of this job."""
+    """Download one file; what has arrived stays in the download folder, whatever becomes of this job."""
     input:
         manifest=rules.retrieve_manifest.output.manifest,
     output:
-        **RECORD_FILES,
+        f"{ROOT}/data/{{file}}",
     log:
-        f"{LOGS}/download_zenodo.log",
+        f"{LOGS}/download_zenodo/{{file}}.log",
     benchmark:
-        f"{BENCHMARKS}/download_zenodo.tsv"
+        f"{BENCHMARKS}/download_zenodo/{{file}}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
-    params:
-        **DOWNLOAD,
-        folder=f"{config['download']['folder']}/zenodo",
     message:
-        "Downloading the authors' record"
+        "Downloading {wildcards.file}"
     script:
         "../../src/scripts/download_zenodo.py"
 
@@ -82,7 +77,7 @@ rule build_catalog:
     """Convert the authors' catalogue and correlations, and compare its cut-flow with the paper's."""
     input:
         manifest=rules.retrieve_manifest.output.manifest,
-        catalogue=rules.download_zenodo.output.xp_apogee_cat,
+        catalogue=RECORD_FILES["xp_apogee_cat"],
         correlations=CORRELATIONS,
         code=code("scripts/convert_zenodo.py"),
     output:

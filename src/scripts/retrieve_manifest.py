@@ -8,5 +8,11 @@ with job(snakemake):
     from xpsvae.data.download import fetch_zenodo_manifest
     from xpsvae.products import write_json
 
-    entries = fetch_zenodo_manifest(**snakemake.params)
+    download, site = snakemake.config["download"], snakemake.config["zenodo"]["url"]
+    entries = fetch_zenodo_manifest(
+        snakemake.params.record,
+        base_url=site,
+        attempts=download["attempts"],
+        timeout=download["timeout"],
+    )
     write_json(snakemake.output.manifest, [asdict(entry) for entry in entries])

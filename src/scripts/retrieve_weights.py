@@ -6,6 +6,7 @@ with job(snakemake):
     from xpsvae.data.download import download
     from xpsvae.data.manifest import Entry, place
 
-    params = dict(snakemake.params)
-    entry = Entry("weight.pt", params.pop("url"), f"sha256:{params.pop('sha256')}")
-    place(download([entry], **params), snakemake.output)
+    settings = dict(snakemake.config["download"])
+    folder = f"{settings.pop('folder')}/weights"
+    entry = Entry("weight.pt", snakemake.params.url, f"sha256:{snakemake.params.sha256}")
+    place(download([entry], folder, **settings), snakemake.output)

@@ -16,7 +16,16 @@ from xpsvae import products
 from xpsvae.errors import InputError
 from xpsvae.products import write_atomically
 
-__all__ = ["Entry", "difference", "parse_zenodo_record", "place", "read_manifest", "verify", "verify_all"]
+__all__ = [
+    "Entry",
+    "difference",
+    "entry_of",
+    "parse_zenodo_record",
+    "place",
+    "read_manifest",
+    "verify",
+    "verify_all",
+]
 
 _HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 _ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/|$)")
@@ -156,25 +165,33 @@ def verify(path, entry):
         raise InputError(f"{path} {wrong}: delete it and rerun, which downloads it again.")
 
 
+def entry_of(manifest, name):
+    """Read the entry of one file in a manifest.
+
+    Raises
+    ------
+    InputError
+        If the manifest has none of that name, or as `read_manifest` does.
+    """
+    entries = {entry.name: entry for entry in read_manifest(manifest)}
+    if name not in entries:
+        raise InputError(
+            f"{manifest} has no file {name} but {', '.join(entries) or 'none'}: correct the name, or "
+            "the record, and delete the manifest."
+        )
+    return entries[name]
+
+
 def verify_all(manifest, paths):
     """Check each file against the entry of its name in a manifest, before any is used.
-
-    Parameters
-    ----------
-    manifest : path-like
-        As `read_manifest` reads it.
-    paths : sequence of path-like
 
     Raises
     ------
     InputError
         If a file is missing, differs from its entry, or has none.
     """
-    entries = {entry.name: entry for entry in read_manifest(manifest)}
     for path in map(Path, paths):
-        if path.name not in entries:
-            raise InputError(f"{manifest} has no entry {path.name}: delete the manifest and rerun.")
-        verify(path, entries[path.name])
+        verify(path, entry_of(manifest, path.name))
 
 
 def place(files, products):
