@@ -19,10 +19,7 @@ rule retrieve_weights:
         ENVIRONMENT
     threads: 1
     params:
-        **DOWNLOAD,
-        url=config["model"]["url"],
         sha256=config["model"]["sha256"],
-        folder=f"{config['download']['folder']}/weights",
     message:
         "Downloading the authors' weights"
     script:
@@ -49,7 +46,6 @@ rule convert_weights:
         ENVIRONMENT
     threads: 1
     params:
-        url=config["model"]["url"],
         sha256=config["model"]["sha256"],
     message:
         "Converting the authors' weights"

@@ -10,7 +10,10 @@ with job(snakemake):
     from xpsvae.model.published import load_published, save_published
 
     given = snakemake.input
-    verify(given.weights, Entry("weight.pt", snakemake.params.url, f"sha256:{snakemake.params.sha256}"))
+    verify(
+        given.weights,
+        Entry("weight.pt", snakemake.config["model"]["url"], f"sha256:{snakemake.params.sha256}"),
+    )
     verify_all(given.manifest, [given.apogee_norm])
     model = load_published(given.weights)
     save_published(

@@ -8,5 +8,5 @@ with job(snakemake):
 
     settings = dict(snakemake.config["download"])
     folder = f"{settings.pop('folder')}/weights"
-    entry = Entry("weight.pt", snakemake.params.url, f"sha256:{snakemake.params.sha256}")
+    entry = Entry("weight.pt", snakemake.config["model"]["url"], f"sha256:{snakemake.params.sha256}")
     place(download([entry], folder, **settings), snakemake.output)
