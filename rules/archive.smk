@@ -5,6 +5,13 @@ import json
 ARCHIVED = sorted({str(path) for path in rules.all.input})
 
 
+RESERVATION = {
+    "doi": RESERVED_DOI,
+    "server": config["deposit"]["server"],
+    "new_version_of": config["deposit"]["new_version_of"],
+}
+
+
 def script_of(rule):
     """Give the script of a rule; figures share one rule text and name theirs by a parameter."""
     path = rule.script.format(params=rule.params)
@@ -40,6 +47,7 @@ rule archive:
     """Bundle the products with a manifest, an RO-Crate, the licence and the sources; the same bytes each time."""
     input:
         products=ARCHIVED,
+        doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
         code=code("scripts/build_archive.py"),
     output:
         directory(f"{ROOT}/archive"),
@@ -55,6 +63,41 @@ rule archive:
         "Bundling the products for the archive"
     script:
         "../src/scripts/build_archive.py"
+
+
+rule reserve_doi:
+    """Make a draft on Zenodo, whose reserved DOI then stands in the paper; the same draft each time."""
+    log:
+        f"{LOGS}/reserve_doi.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        **RESERVATION,
+    message:
+        "Reserving a DOI"
+    script:
+        "../src/scripts/reserve_doi.py"
+
+
+rule deposit:
+    """Send the archive to the draft of its DOI, every file compared by MD5; publish it if so configured."""
+    input:
+        archive=rules.archive.output[0],
+    output:
+        f"{ROOT}/zenodo.json",
+    log:
+        f"{LOGS}/deposit.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        **RESERVATION,
+        publish=config["deposit"]["publish"],
+    message:
+        "Sending the archive to Zenodo"
+    script:
+        "../src/scripts/deposit_archive.py"
 
 
 rule restore:

@@ -34,6 +34,7 @@ LOGS = f"{ROOT}/logs"
 BENCHMARKS = f"{ROOT}/benchmarks"
 ENVIRONMENT = f"{workflow.basedir}/envs/environment.yaml"
 CHOICES = choices(config["protocol"])
+RESERVED_DOI = f"{ROOT}/doi.json"
 PRODUCTS = []  # of one dataset alone: its rules add to them, and `all` asks for them
 
 

@@ -48,9 +48,14 @@ rule build_paper:
         cutflow=rules.build_numbers.output.cutflow,
         table1=rules.classify_alpha.output.tex,
         figures=[f"{BUILD}/figures/{figure}.pdf" for figure in FIGURES],
+        citation=source("CITATION.cff"),
+        # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
+        doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
         code=code("scripts/build_paper.py"),
     output:
         pdf=f"{ROOT}/paper/ms.pdf",
+        macros=f"{ROOT}/paper/provenance.tex",
+        provenance=f"{ROOT}/provenance.json",
     log:
         f"{LOGS}/build_paper.log",
     benchmark:

@@ -8,5 +8,5 @@ with job(snakemake):
 
     root = snakemake.params.root
     rules = bundle.describe_rules(snakemake.params.jobs, root, PROJECT)
-    products = [path.removeprefix(f"{root}/") for path in snakemake.input.products]
+    products = [path.removeprefix(f"{root}/") for path in [*snakemake.input.products, *snakemake.input.doi]]
     bundle.build(snakemake.output[0], root, products, rules, snakemake.config)

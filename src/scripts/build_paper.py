@@ -5,15 +5,25 @@ from xpsvae.workflow import job
 with job(snakemake):
     from pathlib import Path
 
-    from xpsvae.latex import typeset
+    import yaml
 
-    given = snakemake.input
+    from xpsvae import provenance
+    from xpsvae.latex import typeset
+    from xpsvae.products import read_json, write_json, write_text
+
+    given, outputs = snakemake.input, snakemake.output
+    record = provenance.record(snakemake.config)
+    citation = yaml.safe_load(Path(given.citation).read_text(encoding="utf-8"))
+    doi = read_json(given.doi[0])["doi"] if given.doi else None
+    write_json(outputs.provenance, record)
+    write_text(outputs.macros, provenance.to_tex(record, citation.get("repository-code"), doi))
     sources = {
         "references.bib": given.bib,
         "dataset.tex": given.dataset,
         "numbers.tex": given.numbers,
         "cutflow.tex": given.cutflow,
+        "provenance.tex": outputs.macros,
         "table1.tex": given.table1,
         **{f"figures/{Path(figure).name}": figure for figure in given.figures},
     }
-    typeset(given.tex, sources, snakemake.output[0])
+    typeset(given.tex, sources, outputs.pdf)

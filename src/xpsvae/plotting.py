@@ -14,6 +14,7 @@ from matplotlib.offsetbox import AnchoredText
 from matplotlib.patches import FancyBboxPatch
 
 from xpsvae.products import write_atomically
+from xpsvae.provenance import current_mark
 
 __all__ = [
     "BRANCHES",
@@ -404,6 +405,8 @@ def note(axes, text, where="upper left", **text_settings):
 def save(figure, pdf, png):
     """Write a figure as PDF and PNG: atomically, without dates, the same bytes each time.
 
+    Their metadata say where it comes from: ``Subject`` of the PDF, ``Source`` of the PNG.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -412,9 +415,14 @@ def save(figure, pdf, png):
     with matplotlib.rc_context(STYLE):
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout would move by a hair each time it is done again
-        for path, dated in ((pdf, ("CreationDate", "ModDate")), (png, ("Creation Time",))):
+        mark = current_mark()
+        for path, origin, dated in (
+            (pdf, "Subject", ("CreationDate", "ModDate")),
+            (png, "Source", ("Creation Time",)),
+        ):
             with write_atomically(path) as temporary:
-                figure.savefig(temporary, metadata=dict.fromkeys(dated))
+                metadata = dict.fromkeys(dated) | ({origin: mark} if mark else {})
+                figure.savefig(temporary, metadata=metadata)
 
 
 def _histogram(x, y, extent, bins, weights=None):

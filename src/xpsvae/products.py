@@ -1,7 +1,8 @@
 """Read and write products of the workflow: atomically, the same bytes each time, never by pickle.
 
 Every product is written beside its final name and renamed, so that an interrupted job leaves nothing
-half-written. Tables are Parquet with units and notes in the field metadata.
+half-written. Tables are Parquet with units and notes in the field metadata; they and LaTeX files say in their
+head where they come from.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from xpsvae.errors import InputError
+from xpsvae.provenance import current_mark
 
 __all__ = [
     "read_array",
@@ -70,7 +72,8 @@ def write_table(path, frame, units=None, notes=None):
         if field.name in notes:
             metadata["note"] = notes[field.name]
         fields.append(field.with_metadata(metadata) if metadata else field)
-    table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    mark = {"provenance": mark} if (mark := current_mark()) else {}
+    table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **mark}))
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
@@ -155,7 +158,9 @@ def read_json(path):
 
 
 def write_text(path, text):
-    """Write a text file in UTF-8."""
+    """Write a text file in UTF-8; LaTeX gets a comment on top that says where it comes from."""
+    if Path(path).suffix == ".tex" and (mark := current_mark()):
+        text = f"% {mark}\n{text}"
     with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

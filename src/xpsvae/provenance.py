@@ -23,6 +23,7 @@ __all__ = [
     "mark",
     "record",
     "set_mark",
+    "to_tex",
 ]
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -46,8 +47,7 @@ def commit(paths=()):
     str
         Full SHA, or `UNKNOWN` outside of a git clone.
     """
-    names = sorted(os.path.relpath(path, PROJECT) if os.path.isabs(path) else str(path) for path in paths)
-    return _commit(tuple(names))
+    return _commit(tuple(sorted(os.path.relpath(path, PROJECT) for path in paths)))
 
 
 @cache
@@ -115,6 +115,48 @@ def mark(paths, config):
     """One line for the metadata of a product made by the code in ``paths``."""
     inputs = ", ".join(f"{name} {value}" for name, value in sorted(input_checksums(config).items()))
     return f"xpsvae commit {commit(paths)}; dataset {config['dataset']}" + (f": {inputs}" if inputs else "")
+
+
+def to_tex(record, repository=None, doi=None):
+    r"""LaTeX macros by which the paper says where it comes from.
+
+    Parameters
+    ----------
+    record : dict
+        Output of `record`.
+    repository : str, optional
+        Address of the project's page; figures' captions then link to their scripts at this commit.
+    doi : str, optional
+        Under which the build is archived.
+
+    Returns
+    -------
+    str
+        ``\FigureScript{name}`` for captions, ``\ProvenanceSentence``, ``\ProvenanceSubject`` for the PDF's
+        information.
+    """
+    sha, _, dirty = record["commit"].partition("+")
+    known = record["commit"] != UNKNOWN
+    script = r"\texttt{\detokenize{src/figures/#1.py}}"
+    if repository and known:
+        script = rf"\href{{{repository}/blob/{sha}/src/figures/\detokenize{{#1}}.py}}{{{script}}}"
+    commit = rf"\texttt{{{sha[:12]}}}" if known else "unknown, outside of a git clone"
+    inputs = record["inputs"].items()
+    short = ", ".join(rf"\texttt{{{value[:23]}}}\ldots" for _, value in inputs)
+    sentence = (
+        f"This document was built by the workflow at commit {commit}{' with later changes' if dirty else ''}"
+        f" from dataset \\texttt{{{record['dataset']}}}{f' ({short})' if short else ''}, with choices of "
+        rf"SHA-256 \texttt{{{record['config_sha256'][:16]}}}\ldots; more is in \texttt{{provenance.json}}."
+    )
+    if doi:
+        sentence += rf" It is archived as \href{{https://doi.org/{doi}}}{{doi:{doi}}}."
+    every = "; ".join(value for _, value in inputs)
+    subject = f"commit {record['commit']}, dataset {record['dataset']}{f' ({every})' if every else ''}"
+    return (
+        f"\\DeclareRobustCommand{{\\FigureScript}}[1]{{(Script: {script}.)}}\n"
+        f"\\newcommand{{\\ProvenanceSentence}}{{{sentence}}}\n"
+        f"\\newcommand{{\\ProvenanceSubject}}{{{subject}{f', doi:{doi}' if doi else ''}}}\n"
+    )
 
 
 def set_mark(paths, config):

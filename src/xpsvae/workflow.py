@@ -9,6 +9,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 
+from xpsvae import provenance
 from xpsvae.errors import InputError
 
 __all__ = ["job"]
@@ -39,14 +40,17 @@ def job(snakemake):
     """Run the body of a script as a job of the workflow.
 
     Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
-    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. An
-    `InputError` is printed as its one sentence, anything else with its traceback; both exit with 1.
+    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
+    tables that are written say which commit of this code they are from. An `InputError` is printed as its one
+    sentence, anything else with its traceback; both exit with 1.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     os.environ.setdefault("MPLBACKEND", "Agg")
     if not getattr(snakemake.resources, "gpu", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    script = sys.modules["__main__"].__file__  # where Snakemake found it, not the copy that runs
+    provenance.set_mark([script, *snakemake.input.get("code", [])], snakemake.config)
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)

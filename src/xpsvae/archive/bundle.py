@@ -14,13 +14,14 @@ from pathlib import Path
 from xpsvae import provenance
 from xpsvae.archive import crate
 from xpsvae.errors import InputError
-from xpsvae.products import write_atomically, write_json, write_text
+from xpsvae.products import read_json, write_atomically, write_json, write_text
 
-__all__ = ["FORMAT", "LARGE", "MANIFEST", "TAR", "build", "describe_rules", "sha256"]
+__all__ = ["DOI", "FORMAT", "LARGE", "MANIFEST", "TAR", "build", "describe_rules", "sha256"]
 
 FORMAT = 1
 LARGE = 8 << 20  # bytes from which a product is a file of its own
 MANIFEST, TAR = "MANIFEST.json", "small-products.tar.zst"
+DOI = "doi.json"  # no rule of the graph makes it
 _ALONGSIDE = ("LICENSE", "CITATION.cff", "Snakefile", "config.yaml")
 _SOURCES = (
     "Snakefile config.yaml CITATION.cff LICENSE README.md Makefile pyproject.toml "
@@ -49,8 +50,8 @@ def describe_rules(jobs, root, project):
     root, described = f"{root}/", []
     for job in jobs:
         code = [job["script"], *job["code"]]
-        inputs = [path for path in job["inputs"] if path.startswith(root)]
-        sources = [path for path in job["inputs"] if path not in inputs and path not in job["code"]]
+        inputs = [path for path in job["inputs"] if path.startswith(root) and path != root + DOI]
+        sources = [path for path in job["inputs"] if not path.startswith(root) and path not in job["code"]]
         described.append(
             {
                 "rule": job["rule"],
@@ -114,12 +115,14 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
     _write_tar(folder / TAR, small | {f"workflow/{name}": project / name for name in _sources(project)})
     for name in _ALONGSIDE:
         shutil.copyfile(project / name, folder / name)
-    write_json(folder / "provenance.json", provenance.record(config))
+    if "provenance.json" in products:  # beside the tar too, to be read without unpacking
+        shutil.copyfile(root / "provenance.json", folder / "provenance.json")
     manifest = {
         "format": FORMAT,
         "dataset": config["dataset"],
         "protocol": config["protocol"],
         "commit": provenance.commit(),
+        "doi": read_json(root / DOI)["doi"] if DOI in products else None,
         "config_sha256": digest,
         "inputs": provenance.input_checksums(config),
         "products": entries,

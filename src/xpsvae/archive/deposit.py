@@ -20,9 +20,9 @@ from xpsvae.data.download import download
 from xpsvae.data.manifest import Entry
 from xpsvae.data.patience import Client, Failure
 from xpsvae.errors import InputError
-from xpsvae.products import read_json
+from xpsvae.products import read_json, write_json
 
-__all__ = ["fetch", "metadata", "record_of", "reserve", "send"]
+__all__ = ["fetch", "metadata", "record_of", "reserve", "reserve_into", "send"]
 
 _ZENODO, _SANDBOX = "https://zenodo.org", "https://sandbox.zenodo.org"
 _SERVERS = {"10.5281": _ZENODO, "10.5072": _SANDBOX}  # by prefix of a DOI
@@ -55,10 +55,20 @@ def reserve(server, new_version_of=None, known=None, client=None):
     zenodo = _Zenodo(server, client)
     same = known and (known.get("server"), known.get("new_version_of")) == (server, new_version_of)
     draft = zenodo.draft(known["record"], missing=None) if same else None
-    if draft is None or draft.get("submitted"):
+    if draft is None:
         draft = zenodo.create(new_version_of)
+    _refuse_published(draft, known)
     doi = draft["metadata"]["prereserve_doi"]["doi"]
     return {"server": server, "record": int(draft["id"]), "doi": doi, "new_version_of": new_version_of}
+
+
+def reserve_into(path, server, new_version_of=None, client=None):
+    """Reserve a DOI and note it in a file; what stands there already is gone on with (see `reserve`)."""
+    known = read_json(path) if Path(path).is_file() else None
+    reserved = reserve(server, new_version_of, known, client)
+    if reserved != known:
+        write_json(path, reserved)
+    return reserved
 
 
 def send(folder, reserved, publish=False, client=None):
@@ -87,10 +97,11 @@ def send(folder, reserved, publish=False, client=None):
     folder = Path(folder)
     zenodo = _Zenodo(reserved["server"], client)
     draft = zenodo.draft(reserved["record"])
-    if draft.get("submitted"):
+    _refuse_published(draft, reserved)
+    if read_json(folder / "MANIFEST.json").get("doi") != reserved["doi"]:
         raise InputError(
-            f"record {reserved['record']} is published and cannot change: set config key "
-            f"'deposit.new_version_of' to {reserved['doi']} for a new version."
+            f"{reserved['doi']} is reserved, but {folder} was built without it: run snakemake deposit again, "
+            "which puts it into the paper and then sends the archive; no file was sent."
         )
     paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
     files = {path.name: (path.stat().st_size, _md5(path)) for path in paths}
@@ -350,6 +361,14 @@ class _Zenodo:
         if urlsplit(address)[:2] != urlsplit(self.server)[:2]:
             raise InputError(f"{self.server} names an address on another server: nothing was sent there.")
         return address
+
+
+def _refuse_published(draft, reserved):
+    if draft.get("submitted") or draft.get("state") == "done":
+        raise InputError(
+            f"record {reserved['record']} is published and cannot change: set config key "
+            f"'deposit.new_version_of' to {reserved['doi']} for a new version."
+        )
 
 
 class _Counted:

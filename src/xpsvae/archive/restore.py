@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from xpsvae.archive import deposit
-from xpsvae.archive.bundle import FORMAT, MANIFEST, TAR
+from xpsvae.archive.bundle import DOI, FORMAT, MANIFEST, TAR
 from xpsvae.errors import InputError
 from xpsvae.products import read_json
 
@@ -173,7 +173,7 @@ def install(folder, root, manifest, rules):
     wanted = {
         entry["path"]: entry
         for entry in manifest["products"]
-        if entry["path"] in known and known[entry["path"]] not in outdated
+        if entry["path"] == DOI or (entry["path"] in known and known[entry["path"]] not in outdated)
     }
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=root) as staging:

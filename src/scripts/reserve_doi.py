@@ -1,0 +1,10 @@
+"""Reserve a DOI for this build, or find the one that was reserved before."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from xpsvae.archive import deposit
+
+    given = snakemake.params
+    reserved = deposit.reserve_into(given.doi, given.server, given.new_version_of)
+    print(f"{reserved['doi']} is reserved: snakemake deposit puts it into the paper and sends the archive.")
