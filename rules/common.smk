@@ -36,6 +36,7 @@ ENVIRONMENT = f"{workflow.basedir}/envs/environment.yaml"
 CHOICES = choices(config["protocol"])
 RESERVED_DOI = f"{ROOT}/doi.json"
 PRODUCTS = []  # of one dataset alone: its rules add to them, and `all` asks for them
+PREDICTIONS = {}  # of other models, that come with a dataset: c / F_G of its test stars
 
 
 def source(path):

@@ -66,3 +66,36 @@ rule build_residuals:
         "Comparing the residuals of all models"
     script:
         "../src/scripts/build_residuals.py"
+
+
+if PREDICTIONS:
+
+    rule compare_predictions:
+        """Compare the sVAE with the predictions of other models that came with the dataset."""
+        input:
+            **correlations,
+            stars=rules.build_catalog.output.stars,
+            subsets=rules.build_subsets.output.subsets,
+            coefficients=rules.build_catalog.output.coefficients,
+            errors=rules.build_catalog.output.errors,
+            normalisation=MODEL.normalisation,
+            reconstruction=rules.embed_stars.output.reconstruction,
+            predictions=list(PREDICTIONS.values()),
+            code=code("scripts/compare_predictions.py"),
+        output:
+            summary=f"{ROOT}/comparison/predictions.json",
+        log:
+            f"{LOGS}/compare_predictions.log",
+        benchmark:
+            f"{BENCHMARKS}/compare_predictions.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        params:
+            names=list(PREDICTIONS),
+        message:
+            "Comparing with the predictions of other models"
+        script:
+            "../src/scripts/compare_predictions.py"
+
+    PRODUCTS += rules.compare_predictions.output

@@ -27,6 +27,11 @@ COMPANION_PRODUCTS = {
     }.items()
     if name in RECORD_FILES
 }
+PREDICTIONS |= {
+    os.path.splitext(os.path.basename(path))[0]: path
+    for name, path in COMPANION_PRODUCTS.items()
+    if name.startswith("lb23")
+}
 CORRELATIONS = [RECORD_FILES[name] for name in ("xp_corrs",) if name in RECORD_FILES]
 
 
