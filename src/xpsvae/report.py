@@ -267,6 +267,7 @@ def latent_macros(summary, dimensions):
         "BoundaryValue": decimal(edge["value"], 2),
         "BoundarySide": edge["ms_side"],
         "BoundaryAccuracy": decimal(100 * edge["accuracy"], 1),
+        "BoundaryMajority": decimal(100 * edge["majority"], 1),
     }
 
 

@@ -95,6 +95,7 @@ def test_boundary_equals_a_loop_over_thresholds_dimensions_and_sides():
     found = boundary(latents, main, [1, 2, 3])
     side = latents[:, found["dimension"] - 1] > found["value"]
     assert found["accuracy"] == pytest.approx(best)
+    assert found["majority"] == pytest.approx(max(main.mean(), 1 - main.mean()))
     assert np.mean((side if found["ms_side"] == "above" else ~side) == main) == pytest.approx(best)
     assert found["dimension"] == 2
     assert found["ms_side"] == "below"
@@ -103,13 +104,9 @@ def test_boundary_equals_a_loop_over_thresholds_dimensions_and_sides():
 def test_boundary_of_separated_classes_lies_halfway_and_flips_with_the_sign():
     latents = np.array([[-2.0], [-1.0], [1.0], [3.0], [4.0]])
     main = np.array([False, False, False, True, True])
-    assert boundary(latents, main, [1]) == {"dimension": 1, "value": 2.0, "ms_side": "above", "accuracy": 1.0}
-    assert boundary(-latents, main, [1]) == {
-        "dimension": 1,
-        "value": -2.0,
-        "ms_side": "below",
-        "accuracy": 1.0,
-    }
+    shared = {"dimension": 1, "accuracy": 1.0, "majority": 0.6}
+    assert boundary(latents, main, [1]) == shared | {"value": 2.0, "ms_side": "above"}
+    assert boundary(-latents, main, [1]) == shared | {"value": -2.0, "ms_side": "below"}
 
 
 def test_boundary_needs_two_stars_of_each_class():

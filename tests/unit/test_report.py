@@ -142,7 +142,7 @@ DIMENSIONS = {
     "teff": 1,
     "m_h": 1,
     "alpha_m": 3,
-    "boundary": {"dimension": 3, "value": -0.754, "ms_side": "above", "accuracy": 0.9731},
+    "boundary": {"dimension": 3, "value": -0.754, "ms_side": "above", "accuracy": 0.9731, "majority": 0.75},
     "association": {
         label: {"1": {"spearman": 0.5}, "3": {"spearman": -0.912}}
         for label in ("logg", "teff", "m_h", "alpha_m")
@@ -362,6 +362,7 @@ def test_latents_in_use_and_what_they_follow():
         r"$z_{3}$ for $\log g$ (rank correlation \ensuremath{-0.91}), $z_{1}$ for $T_\mathrm{eff}$ (rank "
     )
     assert (macros["BoundaryValue"], macros["BoundaryAccuracy"]) == (r"\ensuremath{-0.75}", "97.3")
+    assert macros["BoundaryMajority"] == "75.0"
 
 
 def test_comparison_medians_ranges_and_wins():

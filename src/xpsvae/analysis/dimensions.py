@@ -136,8 +136,8 @@ def boundary(latents, main_sequence, dims):
     Returns
     -------
     dict
-        ``dimension``, ``value`` (halfway between two stars), ``ms_side`` (``"above"`` or ``"below"``) and
-        ``accuracy``, the fraction of stars on their side.
+        ``dimension``, ``value`` (halfway between two stars), ``ms_side`` (``"above"`` or ``"below"``),
+        ``accuracy``, the fraction of stars on their side, and ``majority``, that of the larger branch.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def boundary(latents, main_sequence, dims):
                 }
     if best is None:
         raise InputError("every latent dimension is constant: train the model again.")
-    return best
+    return best | {"majority": max(n_main, n - n_main) / n}
 
 
 def dimensions(frame, live, n_bins=20):
