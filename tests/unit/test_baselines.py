@@ -204,3 +204,9 @@ def test_flux_errors_enter_the_training():
     recovered = model.extinction_curve.detach().numpy()
     assert abs(recovered[20] - (curve[20] - 3)) > 1
     np.testing.assert_allclose(np.delete(recovered, 20), np.delete(curve, 20), atol=0.05)
+
+
+def test_extinction_is_the_datasets_own_or_that_of_the_map():
+    own, of_map = np.array([0.1, np.nan, -0.05]), np.array([1.0, 2.0, np.nan])
+    np.testing.assert_array_equal(baselines.extinction(own, of_map), own)
+    np.testing.assert_allclose(baselines.extinction([None] * 3, of_map), [0.310, 0.620, np.nan])

@@ -1,6 +1,7 @@
 """The authors' weights: they fit key for key, and behave as weights trained on standardised spectra do."""
 
 import csv
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import torch
 
 from xpsvae.errors import InputError
 from xpsvae.model import ScatterVAE, load, load_published, save
+from xpsvae.model.published import LAST_EPOCH, save_published
 from xpsvae.model.train import Recipe, learning_rate
+from xpsvae.products import read_json
 
 WEIGHTS, LOG = "reference/published/svae_weights.pt", "reference/published/training_log.csv"
 
@@ -69,6 +72,26 @@ def test_published_weights_survive_our_format(shared, tmp_path):
     again = load(tmp_path)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
+
+
+def test_published_model_has_the_form_that_training_leaves(shared, tmp_path):
+    """Weights are those of the authors, and the history ends where their log ends."""
+    model, mu, sigma = load_published(shared(WEIGHTS)), np.linspace(-1, 1, 110), np.linspace(1, 2, 110)
+    save_published(tmp_path, model, (mu, sigma))
+    again = load(tmp_path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+    np.testing.assert_array_equal(again.normalisation, (mu, sigma))
+    recipe = read_json(tmp_path / "config.json")["training"]
+    assert recipe.pop("source") == "published"
+    assert recipe.keys() <= {field.name for field in fields(Recipe)}
+    with open(shared(LOG), encoding="utf-8") as log:
+        theirs = list(csv.DictReader(log))[-1]
+    with open(tmp_path / "history.csv", encoding="utf-8") as history:
+        (ours,) = csv.DictReader(history)
+    assert ours["step"] == str(5000 * (452_079 // 1024))
+    for name in LAST_EPOCH.keys() - {"step"}:
+        assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-6)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a torch file", {"a": torch.zeros(2)}, torch.zeros(3)])
