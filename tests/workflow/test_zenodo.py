@@ -18,7 +18,9 @@ pytestmark = pytest.mark.slow
 
 STARS, RECORD = 3000, 10951393
 SHA256 = "ecdc8bbb1cc066033654cc4ae486842d9ea29c6a7376a408452afdd8ad747782"
+CATALOGUE = f"/api/records/{RECORD}/files/xp_apogee_cat.h5/content"
 WEIGHTS = "/weights/weight.pt"
+PART = 500_000  # bytes that arrive before the connection breaks
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +62,22 @@ def server(record):
 
 @pytest.fixture(scope="module")
 def clone(server, tmp_path_factory):
-    """Build the paper from the record, over a connection that breaks."""
+    """Build the paper from the record; the first run breaks off half-way through the catalogue."""
     clone = Clone(tmp_path_factory.mktemp("zenodo"))
     clone.configure(
         zenodo={"url": server.base, "check_cutflow": False},
+        download={"attempts": 1},
         training={"epochs": 20},
         classifiers={"n_bootstrap": 50},
         baselines={"epochs": 5},
     )
-    catalogue = f"/api/records/{RECORD}/files/xp_apogee_cat.h5/content"
-    server.faults = {catalogue: [status(503, Retry_After="0"), cut(2_000_000, reset=True)]}
+    server.faults = {CATALOGUE: [cut(PART)]}
+    run = clone.snakemake("--cores", "1", "build_catalog", "--config", "dataset=zenodo")
+    assert run.returncode != 0
+    assert "xp_apogee_cat.h5 could not be downloaded" in run.stderr and "Traceback" not in run.stderr
+    assert (clone.folder / "downloads/zenodo/xp_apogee_cat.h5.part").stat().st_size == PART
+    clone.configure(download={"attempts": 3})
+    server.faults = {CATALOGUE: [status(503, Retry_After="0")]}
     run = clone.snakemake("--cores", "2", "all", "--config", "dataset=zenodo")
     assert run.returncode == 0, run.stderr[-8000:]
     return clone
@@ -81,6 +89,24 @@ def test_the_paper_and_every_figure_are_made(clone):
     scripts = {path.stem for path in (clone.folder / "src/figures").glob("*.py")}
     assert {path.stem for path in (root / "corrected/figures").glob("*.pdf")} == scripts
     assert clone.planned("all", "--config", "dataset=zenodo") == []
+
+
+def test_the_download_went_on_where_it_had_stopped(clone, server):
+    asked = [(range_asked, code) for path, range_asked, code in server.log if path == CATALOGUE]
+    assert asked == [(None, 200), (f"bytes={PART}-", 503), (f"bytes={PART}-", 206)]
+
+
+def test_how_to_download_is_no_reason_to_run_again(clone):
+    clone.configure(download={"timeout": 61}, zenodo={"url": "http://127.0.0.1:9"})
+    assert clone.planned("all", "--config", "dataset=zenodo") == []
+
+
+def test_a_dry_run_needs_no_network(tmp_path):
+    fresh = Clone(tmp_path)
+    fresh.configure(zenodo={"url": "http://127.0.0.1:9"})
+    assert {"retrieve_manifest", "download_zenodo", "build_paper"} <= set(
+        fresh.planned("all", "--config", "dataset=zenodo")
+    )
 
 
 def test_catalogue_is_that_of_the_stars(clone, survey):
@@ -125,6 +151,22 @@ def test_correlations_enter_the_residuals(clone, survey):
     assert per_star.rmse_coefficient_svae[7] == pytest.approx(np.sqrt(total / 64), rel=1e-4)
 
 
+def test_predictions_of_the_record_are_compared(clone, survey):
+    """They are the stars' own coefficients with a relative noise, which is what has to come out."""
+    root = clone.folder / "results/zenodo"
+    summary = read_json(root / "comparison/predictions.json")
+    assert summary.keys() == {"svae", "lb23_label_dependent", "lb23_label_independent"}
+    test = read_table(root / "catalog/subsets.parquet").test.to_numpy()
+    ratio = np.abs(survey.coefficients / survey.errors)[test]
+    for name, noise in (("label_dependent", 0.1), ("label_independent", 0.03)):
+        rmse = summary[f"lb23_{name}"]["rmse"]
+        assert len(rmse) == 64
+        expected = noise * np.sqrt(np.mean(ratio[:, 55] ** 2))  # the first of RP
+        assert rmse[32] == pytest.approx(expected, rel=0.3)
+    svae = read_json(root / "corrected/comparison/summary.json")["coefficients"]["svae"]
+    np.testing.assert_allclose(summary["svae"]["rmse"], svae["rmse"], rtol=1e-6)
+
+
 def test_published_weights_take_the_place_of_training(clone, server, shared):
     weights = shared("reference/published/svae_weights.pt")
     server.files[WEIGHTS] = weights.read_bytes()
@@ -158,8 +200,22 @@ def test_published_weights_need_the_authors_normalisation(clone):
     assert "set dataset to zenodo" in run.stdout + run.stderr
 
 
+def test_a_file_changed_after_its_download_is_refused_before_use(clone):
+    clone.configure(model={"source": "trained"})
+    file = clone.folder / "results/zenodo/data/xp_corrs.npz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    run = clone.snakemake(
+        "--cores", "1", "build_catalog", "--forcerun", "build_catalog", "--rerun-triggers", "mtime",
+        "--config", "dataset=zenodo", "--rerun-incomplete",
+    )  # fmt: skip
+    assert run.returncode != 0
+    assert "xp_corrs.npz has md5" in run.stderr and "Traceback" not in run.stderr
+    file.write_bytes(whole)
+
+
 def test_another_catalogue_than_the_papers_is_refused_with_both_columns(clone):
-    clone.configure(zenodo={"check_cutflow": True}, model={"source": "trained"})
+    clone.configure(zenodo={"check_cutflow": True})
     run = clone.snakemake("--cores", "1", "build_catalog", "--config", "dataset=zenodo")
     assert run.returncode != 0
     assert "502,311" in run.stderr and "202,970" in run.stderr and f"{STARS:,}" in run.stderr
