@@ -26,7 +26,7 @@ from xpsvae.analysis.classify import (
     resamples,
     scramble,
 )
-from xpsvae.analysis.table1 import table_rows, tabular
+from xpsvae.analysis.table1 import plain_text, table_rows, tabular
 from xpsvae.errors import InputError
 
 
@@ -265,6 +265,14 @@ def test_table_1_repeats_the_report(result):
         if row["classifier"] == "majority" and row["variant"] != "paper":
             assert row["accuracy"] == report["variants"][row["variant"]]["majority"]
             assert (row["recall_high"], row["recall_low"]) == (0, 1)
+
+
+def test_plain_text_has_the_cells_of_the_tabular(result):
+    rows = table_rows(result[0])
+    _, heads, *lines = plain_text(rows).splitlines()
+    _, *body = [line.removesuffix(" \\\\") for line in tabular(rows).splitlines() if " & " in line]
+    assert [line.split()[-len(METRICS) :] for line in lines] == [row.split(" & ")[2:] for row in body]
+    assert heads.index("AUC") == lines[0].rindex("--")
 
 
 def test_tabular_is_one_well_formed_latex_row_a_line(result):

@@ -1,12 +1,15 @@
-"""Table 1 of the paper: the scores of the alpha classifiers, as rows and as a LaTeX tabular.
+"""Table 1 of the paper: the scores of the alpha classifiers, as rows, as a LaTeX tabular and as text.
 
 The rows are those of `xpsvae.analysis.classify`, grouped by classifier so that the variants stand side by
-side, with the majority class and the published values as reference.
+side, with the majority class and the published values as reference. To read it in a terminal:
+``python -m xpsvae.analysis.table1 results/library/tables/table1.json``.
 """
+
+import sys
 
 from xpsvae.analysis.classify import CLASSIFIERS, METRICS
 
-__all__ = ["NAMES", "PUBLISHED", "tabular", "table_rows"]
+__all__ = ["NAMES", "PUBLISHED", "plain_text", "tabular", "table_rows"]
 
 NAMES = {
     "majority": "Majority class",
@@ -109,6 +112,30 @@ def tabular(rows):
     return "\n".join([*lines, "\\hline", "\\end{tabular}"]) + "\n"
 
 
+def plain_text(rows):
+    """Table 1 for a terminal, with the cells of `tabular`.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Output of `table_rows`.
+
+    Returns
+    -------
+    str
+    """
+    heads = ("accuracy", "P_high", "P_low", "prec_high", "prec_low", "balanced", "AUC")
+    table = [("classifier", "variant", *heads)]
+    table += [
+        (row["name"], VARIANTS[row["variant"]], *(_cell(row, metric) for metric in METRICS)) for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    return "\n".join(
+        ["Table 1 (in parentheses: half the 95 % interval, last digits)", *map(str.rstrip, lines)]
+    )
+
+
 def _row(classifier, variant, n_test, scores, intervals=None):
     row = {"classifier": classifier, "name": NAMES[classifier], "variant": variant, "n_test": n_test}
     for metric in METRICS:
@@ -124,3 +151,9 @@ def _cell(row, metric):
     if row[f"{metric}_low"] is None:
         return f"{value:.2f}" if row["variant"] == "paper" else f"{value:.3f}"
     return f"{value:.3f}({1000 * (row[f'{metric}_high'] - row[f'{metric}_low']) / 2:.0f})"
+
+
+if __name__ == "__main__":
+    from xpsvae.products import read_json
+
+    print(plain_text(read_json(sys.argv[1])))
