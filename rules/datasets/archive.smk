@@ -3,11 +3,6 @@
 The number of parts stands in config.yaml, so that the jobs are known before anything has been downloaded.
 """
 
-DOWNLOAD = {
-    "folder": config["download"]["folder"],
-    "attempts": config["download"]["attempts"],
-    "timeout": config["download"]["timeout"],
-}
 BY_DATALINK = config["archive"]["spectra"] == "datalink"
 N_PARTS = (
     config["archive"]["datalink"]["parts"]
@@ -17,12 +12,17 @@ N_PARTS = (
 PARTS = [f"{number:04d}" for number in range(N_PARTS)]
 PART = f"{ROOT}/data/{config['archive']['spectra']}/{{part}}"
 
+# How many jobs may download at once, whatever --cores and --resources say.
+if "connections" not in workflow.global_resources:
+    workflow.register_resource("connections", config["archive"]["connections"])
+
 
 wildcard_constraints:
     part=r"\d{4}",
     table="all_star|astronn",
 
 
+# How to download stands in no `params:`: a longer timeout, say, is no reason to run again.
 rule retrieve_table:
     """Download allStar or the astroNN catalogue, verified by SDSS's checksum."""
     output:
@@ -34,8 +34,9 @@ rule retrieve_table:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        connections=1,
     params:
-        **DOWNLOAD,
         url=lambda wildcards: config["archive"][wildcards.table]["url"],
         checksum=lambda wildcards: config["archive"][wildcards.table]["checksum"],
     message:
@@ -112,12 +113,11 @@ if BY_DATALINK:
         conda:
             ENVIRONMENT
         threads: 1
+        resources:
+            connections=1,
         params:
-            datalink={
-                "url": config["archive"]["datalink"]["url"],
-                "release": config["archive"]["datalink"]["release"],
-                **DOWNLOAD,
-            },
+            url=config["archive"]["datalink"]["url"],
+            release=config["archive"]["datalink"]["release"],
             invalid=config["archive"]["invalid"],
         message:
             f"Fetching spectra, part {{wildcards.part}} of {N_PARTS}"
@@ -137,10 +137,10 @@ else:
         conda:
             ENVIRONMENT
         threads: 1
+        resources:
+            connections=1,
         params:
             url=f"{config['archive']['bulk']['url']}/_MD5SUM.txt",
-            attempts=DOWNLOAD["attempts"],
-            timeout=DOWNLOAD["timeout"],
         message:
             "Fetching the list of bulk files"
         script:
@@ -163,12 +163,13 @@ else:
         conda:
             ENVIRONMENT
         threads: 1
+        resources:
+            connections=1,
         params:
             url=config["archive"]["bulk"]["url"],
             files=N_PARTS,
             part=lambda wildcards: int(wildcards.part),
             invalid=config["archive"]["invalid"],
-            download=DOWNLOAD,
         message:
             f"Selecting spectra, bulk file {{wildcards.part}} of {N_PARTS}"
         script:

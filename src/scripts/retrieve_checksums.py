@@ -5,4 +5,5 @@ from xpsvae.workflow import job
 with job(snakemake):
     from xpsvae.data.download import fetch
 
-    fetch(path=snakemake.output.checksums, **snakemake.params)
+    settings = {name: snakemake.config["download"][name] for name in ("attempts", "timeout")}
+    fetch(snakemake.params.url, snakemake.output.checksums, **settings)

@@ -6,6 +6,9 @@ with job(snakemake):
     from xpsvae.data import gaia_archive
 
     source_ids = gaia_archive.read_sources(snakemake.input.sources)
-    answer = gaia_archive.fetch_datalink(source_ids=source_ids, **snakemake.params.datalink)
-    chosen = gaia_archive.select(answer, source_ids, snakemake.params.invalid)
+    params = snakemake.params
+    answer = gaia_archive.fetch_datalink(
+        params.url, source_ids, release=params.release, **snakemake.config["download"]
+    )
+    chosen = gaia_archive.select(answer, source_ids, params.invalid)
     gaia_archive.write_selection(chosen, **snakemake.output)

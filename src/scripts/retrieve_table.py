@@ -7,7 +7,6 @@ with job(snakemake):
     from xpsvae.data.manifest import place
     from xpsvae.data.sdss import entry
 
-    params = dict(snakemake.params)
-    settings = {name: params[name] for name in ("attempts", "timeout")}
-    table = entry(params["url"], params["checksum"], params["folder"], **settings)
-    place(download([table], params["folder"], **settings), snakemake.output)
+    settings = snakemake.config["download"]
+    table = entry(**snakemake.params, **settings)
+    place(download([table], **settings), snakemake.output)

@@ -12,7 +12,7 @@ with job(snakemake):
     entry = gaia_archive.bulk_entry(
         Path(snakemake.input.checksums).read_text(encoding="utf-8"), params.url, params.part, params.files
     )
-    file = gaia_archive.fetch_bulk(entry, source_ids, **params.download)
+    file = gaia_archive.fetch_bulk(entry, source_ids, **snakemake.config["download"])
     chosen = gaia_archive.select(file, source_ids, params.invalid)
     gaia_archive.write_selection(chosen, **snakemake.output)
     if file:
