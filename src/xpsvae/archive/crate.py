@@ -78,7 +78,9 @@ def write(folder, manifest):
     crate.add_file(dest_path="MANIFEST.json", properties={"encodingFormat": "application/json"})
     products = {entry["path"]: _product(crate, add, entry) for entry in manifest["products"]}
     sources = [
-        add(address, "Dataset" if "doi.org" in address else "SoftwareApplication", name=name)
+        crate.add_dataset(address, properties={"name": name})
+        if "doi.org" in address
+        else add(address, "SoftwareApplication", name=name)
         for address, name in SOURCES.get(manifest["dataset"], ())
     ]
     made = {path for rule in manifest["rules"] for path in rule["outputs"]}

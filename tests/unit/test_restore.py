@@ -1,0 +1,212 @@
+"""Archives that were damaged, or made to do damage: named, and nothing is installed."""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+
+import pyarrow as pa
+import pytest
+from archives import PRODUCTS, make_archive
+
+from xpsvae.archive import restore
+from xpsvae.errors import InputError
+
+TAR = "small-products.tar.zst"
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    rules = make_archive(tmp_path / "archive", tmp_path / "project", monkeypatch)
+    return tmp_path / "archive", rules
+
+
+def installed(root):
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+def rewrite(folder, members, extra=()):
+    """Replace the tar, and what the manifest says of it, as somebody would who means harm."""
+    with (
+        pa.CompressedOutputStream(str(folder / TAR), "zstd") as stream,
+        tarfile.open(fileobj=stream, mode="w|") as tar,
+    ):
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        for member, content in extra:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    accept(folder, TAR)
+
+
+def accept(folder, name, change=lambda manifest: None):
+    path = folder / "MANIFEST.json"
+    manifest = json.loads(path.read_text())
+    content = (folder / name).read_bytes()
+    entry = next(entry for entry in manifest["files"] if entry["path"] == name)
+    entry.update(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def small():
+    return {f"results/{name}": content for name, content in PRODUCTS.items() if len(content) < 20_000}
+
+
+def member(name, kind=tarfile.REGTYPE, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_products_come_back(made, tmp_path):
+    folder, rules = made
+    names = restore.install(folder, tmp_path / "root", restore.check(folder), rules)
+    assert installed(tmp_path / "root") == PRODUCTS
+    assert names == sorted(PRODUCTS)
+
+
+NAMES = [
+    TAR,
+    "catalog--coefficients.npy",
+    "ro-crate-metadata.json",
+    "README.md",
+    "LICENSE",
+    "provenance.json",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("damage", ["missing", "cut", "longer", "one bit", "link"])
+def test_damaged_file_is_named(name, damage, made, tmp_path):
+    folder, _ = made
+    path, content = folder / name, (folder / name).read_bytes()
+    path.unlink()
+    if damage == "link":
+        (tmp_path / "outside").write_bytes(content)
+        path.symlink_to(tmp_path / "outside")
+    elif damage != "missing":
+        at = len(content) // 2
+        flipped = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        path.write_bytes({"cut": content[:-1], "longer": content + b"\0", "one bit": flipped}[damage])
+    with pytest.raises(InputError, match=f"{name} .*nothing was installed") as error:
+        restore.check(folder)
+    assert "\n" not in str(error.value)
+
+
+HARM = {
+    "absolute": member("/tmp/xpsvae-harm"),
+    "upwards": member("results/../../xpsvae-harm"),
+    "upwards in the sources": member("workflow/../../xpsvae-harm"),
+    "symbolic link": member("results/paper/ms.pdf", tarfile.SYMTYPE, "/etc/passwd"),
+    "hard link": member("results/paper/ms.pdf", tarfile.LNKTYPE, "results/provenance.json"),
+    "folder": member("results/catalog", tarfile.DIRTYPE),
+    "device": member("results/null", tarfile.CHRTYPE),
+    "unknown": member("results/catalog/other.parquet"),
+    "second of its name": member("results/paper/ms.pdf"),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_member_that_means_harm_installs_nothing(name, made, tmp_path):
+    folder, rules = made
+    rewrite(folder, small(), [(HARM[name], b"")])
+    root = tmp_path / "a" / "b" / "root"
+    if name == "upwards in the sources":  # sources are never unpacked
+        restore.install(folder, root, restore.check(folder), rules)
+        assert installed(root) == PRODUCTS
+    else:
+        with pytest.raises(InputError, match="nothing was installed"):
+            restore.install(folder, root, restore.check(folder), rules)
+        assert installed(root) == {}
+    assert not list(tmp_path.rglob("xpsvae-harm")) and not os.path.exists("/tmp/xpsvae-harm")
+
+
+@pytest.mark.parametrize("case", ["other bytes", "absent", "no tar", "cut"])
+def test_product_that_is_not_what_the_manifest_says(case, made, tmp_path):
+    folder, rules = made
+    if case == "other bytes":
+        rewrite(folder, small() | {"results/paper/ms.pdf": b"%PDF pap3r"})
+    elif case == "absent":
+        rewrite(folder, {name: content for name, content in small().items() if "ms.pdf" not in name})
+    else:
+        content = (folder / TAR).read_bytes()
+        (folder / TAR).write_bytes(b"no tar at all" if case == "no tar" else content[: len(content) // 2])
+        accept(folder, TAR)
+    with pytest.raises(InputError, match="nothing was installed"):
+        restore.install(folder, tmp_path / "root", restore.check(folder), rules)
+    assert installed(tmp_path / "root") == {}
+
+
+@pytest.mark.parametrize("path", ["../outside", "/tmp/xpsvae-harm", "catalog/other.parquet"])
+def test_manifest_with_another_place_installs_nothing(path, made, tmp_path):
+    folder, rules = made
+    accept(folder, TAR, lambda manifest: manifest["products"][0].update(path=path))
+    with pytest.raises(InputError, match="nothing was installed"):
+        restore.install(folder, tmp_path / "root", restore.check(folder), rules)
+    assert installed(tmp_path / "root") == {}
+
+
+@pytest.mark.parametrize("stored", ["../archive/README.md", "/etc/passwd", "absent.npy"])
+def test_manifest_with_another_file_is_refused(stored, made):
+    folder, _ = made
+    accept(folder, TAR, lambda manifest: manifest["products"][0].update(stored=stored))
+    with pytest.raises(InputError, match="nothing was installed"):
+        restore.check(folder)
+
+
+@pytest.mark.parametrize("key", ["format", "products", "files", "rules"])
+def test_manifest_without_a_key(key, made):
+    folder, _ = made
+    accept(folder, TAR, lambda manifest: manifest.pop(key))
+    with pytest.raises(InputError, match=f"lacks '{key}'"):
+        restore.check(folder)
+
+
+def test_folder_without_manifest(tmp_path):
+    with pytest.raises(InputError, match="has no MANIFEST.json"):
+        restore.check(tmp_path)
+
+
+def changed(rules, name, **changes):
+    return [rule | (changes if rule["rule"] == name else {}) for rule in rules]
+
+
+def test_nothing_is_outdated_in_the_same_workflow(made):
+    folder, rules = made
+    assert restore.outdated_rules(restore.check(folder), rules) == {}
+
+
+def test_other_code_leaves_out_its_products_and_what_hangs_on_them(made, tmp_path):
+    folder, rules = made
+    code = dict(next(rule["code"] for rule in rules if rule["rule"] == "train_svae"))
+    code["src/module.py"] = "0" * 64
+    later = changed(rules, "train_svae", code=code)
+    outdated = restore.outdated_rules(restore.check(folder), later)
+    assert list(outdated) == ["train_svae", "fig_kiel", "build_paper"]
+    assert outdated["train_svae"] == "src/module.py is another"
+    assert outdated["build_paper"] == "reads from fig_kiel"
+    restore.install(folder, tmp_path / "root", restore.check(folder), later)
+    expected = {"catalog/stars.parquet", "catalog/coefficients.npy", "corrected/figures/bars.pdf"}
+    assert installed(tmp_path / "root").keys() == expected
+
+
+def test_other_parameter_is_named(made):
+    folder, rules = made
+    later = changed(rules, "train_svae", params={"training": {"epochs": 4}})
+    assert (
+        restore.outdated_rules(restore.check(folder), later)["train_svae"]
+        == "its parameter training is another"
+    )
+
+
+def test_new_rule_is_outdated(made):
+    folder, rules = made
+    new = rules[0] | {"rule": "fig_new", "outputs": ["corrected/figures/new.pdf"], "inputs": []}
+    assert restore.outdated_rules(restore.check(folder), [*rules, new]) == {"fig_new": "not in the archive"}
