@@ -42,7 +42,7 @@ def write(folder, manifest):
     manifest : dict
         As in ``MANIFEST.json``: dataset, commit, config_sha256, products, rules.
     """
-    from rocrate.model import ContextEntity, Person
+    from rocrate.model import ContextEntity, DataEntity, Person
     from rocrate.rocrate import ROCrate
 
     folder = Path(folder)
@@ -78,7 +78,7 @@ def write(folder, manifest):
     crate.add_file(dest_path="MANIFEST.json", properties={"encodingFormat": "application/json"})
     products = {entry["path"]: _product(crate, add, entry) for entry in manifest["products"]}
     sources = [
-        crate.add_dataset(address, properties={"name": name})
+        crate.add(DataEntity(crate, address, {"@type": "Dataset", "name": name}))
         if "doi.org" in address
         else add(address, "SoftwareApplication", name=name)
         for address, name in SOURCES.get(manifest["dataset"], ())
