@@ -66,6 +66,8 @@ def switches(crossmatch, config, latent_summary):
     return {
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
+        "StoredCorrelations": "correlations" in crossmatch,
+        "PublishedModel": config["training"].get("source") == "published",
         "KlWarmUp": config["training"]["kl_warm_up"] > 0,
         "FreeBits": config["training"]["free_bits"] > 0,
         "OneCycle": config["training"]["schedule"] == "one-cycle",
