@@ -1,5 +1,6 @@
 """What all rules share: the checked configuration, the folders, and the modules a script runs."""
 
+import json
 import os
 import sys
 
@@ -51,3 +52,25 @@ def code(script):
     return [
         source(path) for path in imported_modules(f"{workflow.basedir}/src/{script}")
     ]
+
+
+def describe(rule):
+    """Describe a rule in plain JSON, for the archive; a function of the wildcards cannot be written down."""
+    script = rule.script.format(
+        params=rule.params
+    )  # figures name theirs by a parameter
+    described = {
+        "rule": rule.name,
+        "description": rule.docstring or f"Draw {rule.name.removeprefix('fig_')}.",
+        "script": source(f"src/{script[script.index('src/') + 4 :]}"),
+        "code": [str(path) for path in dict(rule.input.items()).get("code", [])],
+        "inputs": [str(path) for path in rule.input if not callable(path)],
+        "outputs": [str(path) for path in rule.output],
+        "params": dict(rule.params.items()),
+    }
+    return json.loads(
+        json.dumps(
+            described,
+            default=lambda value: "function" if callable(value) else str(value),
+        )
+    )
