@@ -90,6 +90,7 @@ STYLE = {
     "savefig.dpi": RESOLUTION,
     "figure.dpi": RESOLUTION,
     "pdf.fonttype": 42,
+    "text.usetex": False,  # importing GaiaXPy turns it on for the whole process
     "axes.unicode_minus": True,
 }
 

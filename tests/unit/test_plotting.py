@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import matplotlib
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
@@ -383,3 +384,10 @@ def test_physical_spectra_scale_each_star_and_show_its_residual():
     assert curve[pivot].mean() == pytest.approx(1)
     residual = figure.axes[2].lines[0].get_ydata()
     np.testing.assert_allclose(residual[wavelength >= 350], 1.0)  # per cent
+
+
+def test_style_holds_after_gaiaxpy_has_been_imported():
+    """GaiaXPy's import turns LaTeX on for all of matplotlib."""
+    with matplotlib.rc_context({"text.usetex": True}):
+        drawn = plotting.styled(lambda: matplotlib.figure.Figure().text(0.5, 0.5, "T").get_usetex())
+        assert drawn() is False
