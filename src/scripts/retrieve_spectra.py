@@ -6,9 +6,8 @@ with job(snakemake):
     from xpsvae.data import gaia_archive
 
     source_ids = gaia_archive.read_sources(snakemake.input.sources)
-    params = snakemake.params
-    answer = gaia_archive.fetch_datalink(
-        params.url, source_ids, release=params.release, **snakemake.config["download"]
-    )
+    params, settings = snakemake.params, dict(snakemake.config["download"])
+    settings["timeout"] = snakemake.config["archive"]["datalink"]["timeout"]
+    answer = gaia_archive.fetch_datalink(params.url, source_ids, release=params.release, **settings)
     chosen = gaia_archive.select(answer, source_ids, params.invalid)
     gaia_archive.write_selection(chosen, **snakemake.output)

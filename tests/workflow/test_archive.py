@@ -109,7 +109,7 @@ def configure(clone, base, spectra):
             "all_star": {"url": base + ALL_STAR, "checksum": f"{base}/sas/dr17.sha1sum"},
             "astronn": {"url": base + ASTRONN, "checksum": f"{base}/sas/dr17.sha1sum"},
             "spectra": spectra,
-            "datalink": {"url": base + DATALINK, "release": "Gaia DR3", "parts": PARTS},
+            "datalink": {"url": base + DATALINK, "release": "Gaia DR3", "parts": PARTS, "timeout": 60},
             "bulk": {"url": f"{base}/bulk", "files": PARTS},
         },
         training={"epochs": 10},
