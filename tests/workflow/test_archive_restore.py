@@ -11,15 +11,19 @@ pytestmark = pytest.mark.slow
 FIGURE = "corrected/figures/catalog_cuts.pdf"
 
 
+def copied(clone, folder, *without):
+    """Copy a clone; its sources, which a test may have edited, are those that made its results."""
+    copy = Clone.__new__(Clone)
+    copy.folder = folder
+    ignored = shutil.ignore_patterns("__pycache__", *without)
+    shutil.copytree(clone.folder, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+    return copy
+
+
 @pytest.fixture(scope="module")
 def finished(clone, tmp_path_factory):
     """Copy the finished clone with its results and what Snakemake remembers of them."""
-    copy = Clone(tmp_path_factory.mktemp("archivist"))
-    for name in ("results", ".snakemake"):
-        shutil.copytree(clone.folder / name, copy.folder / name, symlinks=True)
-    shutil.copytree(
-        clone.folder / "src", copy.folder / "src", dirs_exist_ok=True
-    )  # a test may have edited it
+    copy = copied(clone, tmp_path_factory.mktemp("archivist"))
     run = copy.snakemake("--cores", "1", "all", "--touch", "--forceall")
     assert run.returncode == 0, run.stderr[-4000:]
     return copy
@@ -27,9 +31,7 @@ def finished(clone, tmp_path_factory):
 
 @pytest.fixture
 def fresh(finished, tmp_path):
-    clone = Clone(tmp_path)
-    shutil.copytree(finished.folder / "src", clone.folder / "src", dirs_exist_ok=True)
-    return clone
+    return copied(finished, tmp_path, "results", ".snakemake", "checkpoints")
 
 
 def content(folder):
