@@ -21,7 +21,7 @@ with job(snakemake):
     report["actions_minus_astronn"] = assemble.action_scatter(
         labels[labels["source_id"].isin(stars["source_id"])]
     )
-    products.write_table(made.stars, stars, units=STAR_UNITS)
+    products.write_table(made.stars, stars, units=STAR_UNITS, notes=assemble.NOTES)
     products.write_array(made.coefficients, coefficients)
     products.write_array(made.errors, errors)
     products.write_array(made.correlations, correlations)

@@ -6,14 +6,19 @@ catalogue, so that memory holds them once.
 
 import numpy as np
 
-from xpsvae.catalog.crossmatch import best_rows, star_table
+from xpsvae.catalog.crossmatch import STAR_NOTES, best_rows, star_table
 from xpsvae.catalog.cuts import split
 from xpsvae.errors import InputError
 from xpsvae.products import read_array
 
-__all__ = ["ACTIONS", "action_scatter", "build_catalog"]
+__all__ = ["ACTIONS", "NOTES", "action_scatter", "build_catalog"]
 
 ACTIONS = ("j_r", "l_z", "j_z")
+NOTES = {
+    **{name: STAR_NOTES[name] for name in ("ra", "dec")},
+    "phot_g_mean_flux": "from phot_g_mean_mag with the DR3 Vega zero point",
+    **dict.fromkeys(ACTIONS, "Staeckel approximation in MWPotential2014, distance of astroNN"),
+}
 _NO_SPECTRUM = "no XP spectrum in the archive"
 
 

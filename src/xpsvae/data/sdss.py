@@ -177,13 +177,13 @@ def entry(url, checksum, folder, attempts=8, timeout=60.0):
     return Entry(name, url, checksum)
 
 
-def parse_checksums(text, name, algorithm="sha1"):
+def parse_checksums(text, name):
     """Find a file in a list of checksums as SDSS gives beside its files: digest, blanks, path.
 
     Returns
     -------
     str
-        ``algorithm:hexadecimal``.
+        ``sha1:hexadecimal``.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def parse_checksums(text, name, algorithm="sha1"):
     for line in text.splitlines():
         parts = line.split()
         if len(parts) == 2 and re.split(r"[/*]", parts[1])[-1] == name:
-            return f"{algorithm}:{parts[0].lower()}"
+            return f"sha1:{parts[0].lower()}"
     raise InputError(f"the list of checksums does not name {name}: give its checksum in config.yaml.")
 
 
