@@ -12,11 +12,12 @@ import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import requests
 from zenodo_mock.testing import spawn
 
-__all__ = ["ZenodoServer"]
+__all__ = ["TOKEN", "ZenodoServer"]
 
 TOKEN = "s3cr3t-t0ken-0123456789abcdef"
 
@@ -32,6 +33,7 @@ class ZenodoServer:
     def __init__(self, folder, faults=None):
         self.folder, self.faults = folder, {key: list(script) for key, script in (faults or {}).items()}
         self.log, self.injected, self.lock = [], 0, threading.Lock()
+        self.in_argv = False  # whether the token was seen in the arguments of any process
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,6 +50,7 @@ class ZenodoServer:
 
         self._httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._httpd.daemon_threads = True
+        self._httpd.handle_error = lambda *_: None  # clients that hang up are part of the tests
         self.base = f"http://127.0.0.1:{self._httpd.server_port}"
 
     def __enter__(self):
@@ -67,6 +70,9 @@ class ZenodoServer:
 
     def _serve(self, handler):
         method, path = handler.command, handler.path
+        for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                self.in_argv |= TOKEN.encode() in arguments.read_bytes()
         with self.lock:
             self.log.append((method, path, dict(handler.headers.items())))
             key = next((key for key in self.faults if key[0] == method and path.endswith(key[1])), None)
