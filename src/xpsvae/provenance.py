@@ -172,7 +172,9 @@ def current_mark():
 
 def _git(*words):
     try:
-        run = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            ["git", "--no-optional-locks", *words], cwd=PROJECT, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return run.stdout.strip()
