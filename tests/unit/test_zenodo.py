@@ -192,6 +192,14 @@ def test_a_truncated_file_is_one_sentence(record, tmp_path, share):
         zenodo.read_catalog(tmp_path / "absent.h5")
 
 
+def test_a_damaged_name_of_a_column_is_one_sentence(record, tmp_path):
+    content = (record / CATALOGUE).read_bytes()
+    path = tmp_path / CATALOGUE
+    path.write_bytes(content.replace(b"LOGG_ERR", b"\xfeOGG_ERR", 1))
+    with pytest.raises(InputError, match="truncated or not HDF5"):
+        zenodo.read_catalog(path)
+
+
 def test_another_hdf5_file_is_one_sentence(tmp_path):
     with h5py.File(tmp_path / CATALOGUE, "w") as file:
         file["spectra"] = np.ones(3)

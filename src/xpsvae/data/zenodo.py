@@ -335,7 +335,7 @@ def _open_table(path):
             yield table
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the rule that downloads it.") from error
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is truncated or not HDF5 ({error}): download it again.") from error
 
 
