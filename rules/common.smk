@@ -6,8 +6,11 @@ import sys
 
 import yaml
 
-# The workflow runs from its folder, whether or not the package is installed.
+# A clone runs its own code, here and in its jobs, whether or not the package is installed and wherever from.
 sys.path.insert(0, f"{workflow.basedir}/src")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 from snakemake.exceptions import WorkflowError
 
