@@ -4,12 +4,11 @@ python benchmarks/embed.py [--stars 200000] [--threads 2] [--output FILE.json]
 """
 
 import argparse
-import json
-import platform
 import time
 
 import numpy as np
 import torch
+from common import machine, report
 
 from xpsvae.model import ScatterVAE, infer
 
@@ -44,17 +43,12 @@ def main():
     }
     result = {
         "what": "spectra a second, from and to arrays in memory",
-        "device": torch.cuda.get_device_name() if given.device == "cuda" else platform.processor() or "CPU",
+        "device": torch.cuda.get_device_name() if given.device == "cuda" else machine(),
         "threads": given.threads,
         "torch": torch.__version__,
         "spectra_per_second": {name: round(given.stars / value) for name, value in seconds.items()},
     }
-    text = json.dumps(result, indent=2, sort_keys=True)
-    if given.output:
-        with open(given.output, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    else:
-        print(text)
+    report(result, given.output)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ is the authors' own model and generator, if the path of a clone of their reposit
 """
 
 import argparse
-import json
-import platform
 import sys
 import time
 
 import numpy as np
 import torch
+from common import machine, report
 
 from xpsvae.model import ScatterVAE, loss
 from xpsvae.model.step import Flat, stepper
@@ -26,7 +25,7 @@ def ours(x, x_err, batch_size, device):
     """Return our step on data that lie on the device, with the draw of rows and noise that `fit` makes."""
     data, variance = torch.from_numpy(x).to(device), torch.from_numpy(x_err).to(device) ** 2
     flat = Flat(ScatterVAE(N_INPUTS, N_LATENTS).to(device))
-    optimiser = torch.optim.AdamW([flat.parameters], fused=True)
+    optimiser = torch.optim.AdamW([flat.parameters], fused=True, capturable=device != "cpu")
     step = stepper(flat, optimiser, data, variance)
     steps = len(x) // batch_size
     state = {"number": steps}
@@ -152,7 +151,7 @@ def main():
     result = {
         "what": "milliseconds a training step",
         "batch_size": given.batch_size,
-        "device": torch.cuda.get_device_name() if given.device == "cuda" else platform.processor() or "CPU",
+        "device": torch.cuda.get_device_name() if given.device == "cuda" else machine(),
         "threads": given.threads,
         "torch": torch.__version__,
         "times": times,
@@ -161,12 +160,7 @@ def main():
             name: times[name]["median"] / times["ours"]["median"] for name in times.keys() - {"ours", "floor"}
         },
     }
-    text = json.dumps(result, indent=2, sort_keys=True)
-    if given.output:
-        with open(given.output, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    else:
-        print(text)
+    report(result, given.output)
 
 
 if __name__ == "__main__":
