@@ -8,8 +8,10 @@ import yaml
 
 # A clone runs its own code, here and in its jobs, whether or not the package is installed and wherever from.
 sys.path.insert(0, f"{workflow.basedir}/src")
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([sys.path[0], os.getenv("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
 )
 
 from snakemake.exceptions import WorkflowError
