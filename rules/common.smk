@@ -16,7 +16,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae.config import validate
+from xpsvae.config import training, validate
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 from xpsvae.protocol import choices

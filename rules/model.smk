@@ -31,7 +31,7 @@ else:
         resources:
             gpu=1,
         params:
-            training=config["training"],
+            training=training(config),
             checkpoints=f"checkpoints/{config['dataset']}",
         message:
             "Training the sVAE"

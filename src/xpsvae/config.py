@@ -9,7 +9,7 @@ from importlib import resources
 
 from xpsvae.errors import InputError
 
-__all__ = ["validate"]
+__all__ = ["training", "validate"]
 
 _TYPE_NAMES = {
     "array": "a list",
@@ -45,6 +45,14 @@ def validate(config):
     )
     if errors:
         raise InputError(_sentence(errors[0]))
+    recipe, recipes = config["training"]["recipe"], list(config["recipes"])
+    if recipe not in recipes:
+        raise InputError(f"config key 'training.recipe' is {recipe!r}: {_nearest(recipe, recipes)}.")
+
+
+def training(config):
+    """Return what `xpsvae.model.fit` is given: what all recipes share, and all that the named one says."""
+    return config["training"] | config["recipes"][config["training"]["recipe"]]
 
 
 def _sentence(error):

@@ -8,6 +8,7 @@ true when the numbers change.
 import re
 
 from xpsvae.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
+from xpsvae.recipe import RECIPES
 
 __all__ = [
     "alpha_macros",
@@ -62,15 +63,16 @@ def switches(crossmatch, config, latent_summary):
     latent_summary : dict
         ``latents/summary.json``.
     """
-    null = set(crossmatch["null_columns"])
+    null, recipe = set(crossmatch["null_columns"]), config["training"]
     return {
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
         "StoredCorrelations": "correlations" in crossmatch,
-        "PublishedModel": config["training"].get("source") == "published",
-        "KlWarmUp": config["training"]["kl_warm_up"] > 0,
-        "FreeBits": config["training"]["free_bits"] > 0,
-        "OneCycle": config["training"]["schedule"] == "one-cycle",
+        "PublishedModel": recipe.get("source") == "published",
+        "PublishedRecipe": recipe.items() >= RECIPES["published"].items(),
+        "KlWarmUp": recipe["kl_warm_up"] > 0,
+        "FreeBits": recipe["free_bits"] > 0,
+        "OneCycle": recipe["schedule"] == "one-cycle",
         "DeadLatents": bool(latent_summary["dead"]),
     }
 

@@ -1,13 +1,15 @@
 """A wrong configuration is refused with the path of the key and the nearest valid name."""
 
 import copy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from xpsvae.config import validate
+from xpsvae.config import training, validate
 from xpsvae.errors import InputError
+from xpsvae.recipe import RECIPES, Recipe, choose
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 
@@ -37,6 +39,14 @@ def test_shipped_configuration_is_valid():
         ("split.test_fraction", 1, "'split.test_fraction' is not valid"),
         ("library.limit", True, "'library.limit' is True, but must be a whole number or null"),
         ("cuts.good.g", [6], "'cuts.good.g' is not valid"),
+        ("training.recipe", "publised", "'training.recipe' is 'publised': did you mean 'published' (choose"),
+        ("training.epochs", 3, "'training.epochs' is not known"),
+        ("recipes.fast.epoch", 3, "'recipes.fast.epoch' is not known: did you mean 'epochs'"),
+        ("recipes.fast.schedule", "cosin", "'recipes.fast.schedule' is 'cosin': did you mean 'cosine'"),
+        ("recipes.fast.schedule", "cosine", "'recipes.fast.restart_every' is missing"),
+        ("recipes.published.schedule", "one-cycle", "'recipes.published.warm_up' is missing"),
+        ("recipes.mine", {"epochs": 3}, "'recipes.mine.batch_size' is missing"),
+        ("recipes.mine", 3, "'recipes.mine' is 3, but must be a group of keys"),
         ("split", 3, "config key 'split' is 3, but must be a group of keys"),
     ],
 )
@@ -68,4 +78,30 @@ def test_every_group_of_the_schema_is_closed():
 
     found = dict(groups(schema))
     assert len(found) > 5
-    assert [path for path, node in found.items() if node.get("additionalProperties") is not False] == []
+    open_groups = [path for path, node in found.items() if node.get("additionalProperties") is not False]
+    assert open_groups == ["/properties/recipes"]  # whose names are the user's; each recipe is closed
+    assert found["/properties/recipes"]["additionalProperties"] == {"$ref": "#/$defs/recipe"}
+
+
+def test_recipes_are_those_of_the_library():
+    assert CONFIG["recipes"] == RECIPES
+    common = {name: value for name, value in CONFIG["training"].items() if name != "recipe"}
+    decided = set().union(*RECIPES.values())
+    assert common == {field.name: field.default for field in fields(Recipe) if field.name in common}
+    assert common.keys() | decided | {"recipe"} == {field.name for field in fields(Recipe)}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_and_what_all_share_become_the_arguments_of_training(name):
+    config = changed("training.recipe", name)
+    config["training"]["seed"] = 5
+    validate(config)
+    assert choose(**training(config)) == choose(name, seed=5)
+
+
+def test_a_recipe_may_have_a_name_of_its_own():
+    config = changed("recipes.mine", RECIPES["published"] | {"epochs": 20})
+    config["training"]["recipe"] = "mine"
+    validate(config)
+    chosen = choose(**training(config))
+    assert (chosen.recipe, chosen.epochs, chosen.schedule) == ("mine", 20, "cosine")

@@ -10,8 +10,9 @@ import torch
 from xpsvae.errors import InputError
 from xpsvae.model import ScatterVAE, load, load_published, save
 from xpsvae.model.published import LAST_EPOCH, save_published
-from xpsvae.model.train import Recipe, learning_rate
+from xpsvae.model.train import learning_rate
 from xpsvae.products import read_json
+from xpsvae.recipe import Recipe, choose
 
 WEIGHTS, LOG = "reference/published/svae_weights.pt", "reference/published/training_log.csv"
 
@@ -58,11 +59,8 @@ def test_published_scatter_is_small_for_an_average_spectrum(shared):
 def test_cosine_schedule_gives_the_published_rates(shared):
     with open(shared(LOG), encoding="utf-8") as log:
         rows = list(csv.DictReader(log))
-    recipe = Recipe(
-        epochs=5000, schedule="cosine", learning_rate=1e-4, restart_every=500, final_learning_rate=1e-10
-    )
     for row in rows:
-        rate = learning_rate(recipe, (int(row["epoch"]) - 1) * 441, 441)
+        rate = learning_rate(choose("published"), (int(row["epoch"]) - 1) * 441, 441)
         assert rate == pytest.approx(float(row["lr"]), rel=1e-4)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from xpsvae import latex, report
 from xpsvae.errors import InputError
+from xpsvae.recipe import RECIPES
 
 PAPER = Path(__file__).parents[2] / "paper"
 TEXT = PAPER / "ms.tex"
@@ -313,6 +314,16 @@ def test_switches_follow_the_null_columns():
     assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
     complete = report.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
     assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
+
+
+@pytest.mark.parametrize(
+    ("change", "flags"),
+    [({}, {"PublishedRecipe"}), ({"epochs": 300}, set()), ({"kl_warm_up": 0.7}, {"KlWarmUp"})],
+)
+def test_text_calls_a_recipe_published_only_if_it_is(change, flags):
+    config = CONFIG | {"training": {"recipe": "published"} | RECIPES["published"] | change}
+    switches = report.switches(CROSSMATCH, config, LATENTS | {"dead": []})
+    assert {name for name, flag in switches.items() if flag} == flags
 
 
 def test_cutflow_table_holds_every_count_beside_the_papers():

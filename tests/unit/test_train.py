@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import torch
 
 from xpsvae.errors import InputError
 from xpsvae.model import fit, loss, train
-from xpsvae.model.train import COLUMNS, Fitted, Recipe, history_csv, learning_rate, save
+from xpsvae.model.train import COLUMNS, Fitted, history_csv, learning_rate, save
+from xpsvae.recipe import RECIPES, Recipe, choose
 
 SMALL = {"batch_size": 64, "n_latents": 2, "learning_rate": 3e-3, "kl_warm_up": 0.0}
 
@@ -71,7 +73,7 @@ def test_validation_is_the_loss_of_the_model_returned(data):
 
 
 def test_one_cycle_is_torchs():
-    recipe = Recipe(epochs=7, learning_rate=3e-3, warm_up=0.25)
+    recipe = choose(epochs=7, learning_rate=3e-3, warm_up=0.25)
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.AdamW([parameter], lr=1.0)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -85,12 +87,12 @@ def test_one_cycle_is_torchs():
 
 
 def test_one_cycle_of_two_steps_has_no_way_up():
-    recipe = Recipe(epochs=1, learning_rate=3e-3, warm_up=0.5)
+    recipe = choose(epochs=1, learning_rate=3e-3, warm_up=0.5)
     assert [learning_rate(recipe, step, 2) for step in (0, 1)] == pytest.approx([3e-3, 3e-3 / 25e4])
 
 
 def test_cosine_is_torchs_warm_restarts_per_epoch():
-    recipe = Recipe(epochs=25, schedule="cosine", learning_rate=1e-4, restart_every=10)
+    recipe = choose("published", epochs=25, restart_every=10)
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, 10, eta_min=1e-10)
     for epoch in range(25):
@@ -191,7 +193,7 @@ def test_explosion_names_step_rate_and_star_and_keeps_the_checkpoint(data, tmp_p
         fit(x, x_err, **SMALL | {"epochs": 3, "batch_size": 100})
     order = torch.randperm(300, generator=torch.Generator().manual_seed(0)).tolist()
     step = order.index(123) // 100 + 1
-    rate = learning_rate(Recipe(epochs=3, learning_rate=3e-3), step - 1, 3)
+    rate = learning_rate(choose(epochs=3, learning_rate=3e-3), step - 1, 3)
     assert f"in step {step} of epoch 1 at learning rate {rate:.3g}" in str(caught.value)
     assert "training star 123 " in str(caught.value)
 
@@ -226,8 +228,16 @@ def test_bad_arrays_stop_before_the_first_step(data, tmp_path, change, sentence)
 def test_bad_validation_and_recipes_are_refused(data):
     with pytest.raises(InputError, match=r"validation arrays .*\(n_stars, 14\)"):
         fit(*data, (data[0][:, :5], data[1][:, :5]), epochs=1, **SMALL)
-    for recipe in ({"schedule": "step"}, {"epochs": 0}, {"learning_rate": -1}, {"batch_size": 1}):
-        with pytest.raises(InputError, match="training: "):
+    for recipe, name in (
+        ({"schedule": "step"}, "schedule"),
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"warm_up": 1}, "warm_up"),
+        ({"schedule": "cosine"}, "restart_every"),
+        ({"recipe": "publised"}, "recipe"),
+    ):
+        with pytest.raises(InputError, match=f"^training: {name} is "):
             fit(*data, **SMALL | recipe)
 
 
@@ -272,7 +282,31 @@ def test_training_needs_only_torch_and_numpy(files, tmp_path):
     assert json.loads((tmp_path / "out/config.json").read_text())["training"]["epochs"] == 1
 
 
-def test_recipe_is_described_by_what_fit_returns(data):
-    fitted = fit(*data, epochs=1, **SMALL)
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_by_name(data, name):
+    fitted = fit(*data, recipe=name, epochs=1, **SMALL)
     assert isinstance(fitted, Fitted)
-    assert fitted.recipe == Recipe(epochs=1, **SMALL)
+    assert asdict(fitted.recipe) == asdict(choose(name)) | {"recipe": name, "epochs": 1} | SMALL
+    assert RECIPES[name].items() <= asdict(choose(name)).items()
+
+
+def test_a_recipe_of_ones_own_has_to_be_whole():
+    own = RECIPES["published"] | {"epochs": 7}
+    assert choose("mine", **own) == Recipe("mine", **own)
+    del own["epochs"], own["schedule"]
+    with pytest.raises(InputError, match="recipe is 'mine': .*published, fast, .*epochs, schedule, too"):
+        choose("mine", **own)
+
+
+def test_command_line_takes_a_recipe_and_what_to_change(files, tmp_path):
+    words = ("--recipe", "published", "--epochs", "2", "--kl-warm-up", "0.5")
+    train.main(options(files, tmp_path / "out", *words))
+    recipe = json.loads((tmp_path / "out/config.json").read_text())["training"]
+    given = {"epochs": 2, "kl_warm_up": 0.5, "batch_size": 64, "n_latents": 2}
+    assert recipe == asdict(choose("published")) | given
+
+
+def test_rows_are_reported_as_epochs_end(data):
+    rows = []
+    fitted = fit(*data, data, report=rows.append, epochs=3, **SMALL)
+    assert rows == fitted.history and [row["epoch"] for row in rows] == [1, 2, 3]

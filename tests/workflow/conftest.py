@@ -14,6 +14,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 STARS = 4000
 
 
+def changed(config, keys):
+    """Give a configuration with some keys changed, in groups of any depth."""
+    return config | {
+        key: changed(config[key], value) if isinstance(value, dict) else value for key, value in keys.items()
+    }
+
+
 class Clone:
     """A folder with the project's files, a small configuration, and a way to run Snakemake in it."""
 
@@ -27,14 +34,12 @@ class Clone:
             if (PROJECT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / name, folder / name)
-        self.configure(library={"limit": STARS}, training={"epochs": 30})
+        self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}})
 
     def configure(self, **groups):
         """Change keys in groups of config.yaml, or a key that stands alone."""
         path = self.folder / "config.yaml"
-        config = yaml.safe_load(path.read_text())
-        for group, keys in groups.items():
-            config[group] = config[group] | keys if isinstance(keys, dict) else keys
+        config = changed(yaml.safe_load(path.read_text()), groups)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(self, *words):

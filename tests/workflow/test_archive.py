@@ -112,7 +112,7 @@ def configure(clone, base, spectra):
             "datalink": {"url": base + DATALINK, "release": "Gaia DR3", "parts": PARTS, "timeout": 60},
             "bulk": {"url": f"{base}/bulk", "files": PARTS},
         },
-        training={"epochs": 10},
+        recipes={"fast": {"epochs": 10}},
         classifiers={"n_bootstrap": 50},
         baselines={"epochs": 5},
     )

@@ -67,7 +67,7 @@ def clone(server, tmp_path_factory):
     clone.configure(
         zenodo={"url": server.base, "check_cutflow": False},
         download={"attempts": 1},
-        training={"epochs": 8},
+        recipes={"fast": {"epochs": 8}},
         classifiers={"n_bootstrap": 20},
         baselines={"epochs": 2},
     )

@@ -12,17 +12,14 @@ from xpsvae.errors import InputError
 from xpsvae.model.storage import load_into, save
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import write_text
+from xpsvae.recipe import RECIPES
 
 __all__ = ["load_published", "save_published"]
 
 DAMAGE = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError)
 
 # How these weights were trained, and the last line of the authors' log (section 2). Their seed is not known.
-RECIPE = {
-    "source": "published", "n_latents": 6, "epochs": 5000, "batch_size": 1024, "seed": None,
-    "schedule": "cosine", "learning_rate": 1e-4, "restart_every": 500, "final_learning_rate": 1e-10,
-    "weight_decay": 0.01, "warm_up": 0.0, "kl_warm_up": 0.0, "free_bits": 0.0,
-}  # fmt: skip
+RECIPE = {"source": "published", "recipe": "published", **RECIPES["published"], "n_latents": 6, "seed": None}
 LAST_EPOCH = {
     "epoch": 5000, "step": 5000 * 441, "lr": 1.0870e-9,
     "loss": -94.8665, "reconstruction": -106.1572, "kl": 11.2907,

@@ -23,45 +23,14 @@ from xpsvae.model.stars import Stars
 from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
+from xpsvae.recipe import RECIPES, Recipe, choose
 
-__all__ = ["Fitted", "Recipe", "fit", "history_csv", "learning_rate"]
+__all__ = ["Fitted", "fit", "history_csv", "learning_rate"]
 
 TERMS = ("loss", "reconstruction", "kl")
 COLUMNS = ("epoch", "step", "lr", *TERMS, *(f"val_{term}" for term in TERMS))
 EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2
 CHUNK = 8192  # validation stars at a time
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every choice of a training run."""
-
-    epochs: int = 300  # passes over the training stars
-    batch_size: int = 512  # stars a step; the last partial batch of an epoch is dropped
-    schedule: str = "one-cycle"  # a rate per step; or "cosine": warm restarts, a rate per epoch
-    learning_rate: float = 0.02  # the largest
-    warm_up: float = 0.3  # one-cycle: fraction of the steps on the way up
-    restart_every: int = 500  # cosine: epochs from one restart to the next
-    final_learning_rate: float = 1e-10  # cosine: where the rate is about to arrive at a restart
-    weight_decay: float = 0.01
-    kl_warm_up: float = 0.7  # fraction of the steps over which the weight of the divergence grows to 1
-    free_bits: float = 0.0  # [nat] divergence of a latent that costs nothing
-    window: int = 0  # stars held on the device at a time, for data that do not fit; 0: all
-    n_latents: int = 6
-    seed: int = 0  # of the initial weights, the order of the stars and the noise
-    validate_every: int = 1  # epochs between two validations; the last epoch always has one
-    checkpoint_every: int = 10  # epochs between two checkpoints
-
-    def __post_init__(self):
-        if self.schedule not in ("one-cycle", "cosine"):
-            raise InputError(f"training: schedule is {self.schedule!r}: write one-cycle or cosine.")
-        for name in ("epochs", "restart_every", "n_latents", "validate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training: {name} is {getattr(self, name)}: it has to be at least 1.")
-        if self.batch_size < 2:
-            raise InputError(f"training: batch_size is {self.batch_size}: it has to be at least 2.")
-        if not self.learning_rate > 0 or not 0 < self.warm_up < 1:
-            raise InputError("training: learning_rate has to be positive and warm_up between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +44,7 @@ class Fitted:
     processes: Processes
 
 
-def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training):
+def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None, **training):
     """Train a `ScatterVAE` on standardised spectra (section 2).
 
     Parameters
@@ -88,8 +57,10 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         Folder for checkpoints. A run of the same data and recipe that finds one there goes on from it.
     device : str, optional
         By default CUDA where there is one, else the CPU; which, is said on standard error.
+    report : function (row), optional
+        Called with each row of the history as its epoch ends; by default standard error is told.
     **training
-        Fields of `Recipe`.
+        Arguments of `xpsvae.recipe.choose`: the name of a recipe, and what to do differently.
 
     Returns
     -------
@@ -102,7 +73,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         If the data or the recipe cannot be trained on, or the loss explodes: then the sentence names step,
         learning rate and star, and the last checkpoint is kept.
     """
-    recipe = Recipe(**training)
+    recipe = choose(**training)
     if device and device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("device is cuda but torch sees no GPU: leave it out to train on the CPU.")
     processes = Processes(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -142,7 +113,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
     where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
     if processes.first:
         print(f"Training on the {where}: {n_stars} stars, {steps} steps an epoch.", file=sys.stderr)
-    progress = Progress(recipe.epochs, len(history))
+    report = report or Progress(recipe.epochs, len(history))
     for epoch in range(len(history), recipe.epochs):
         before = state.snapshot()
         losses = torch.empty(steps, 2, device=device)
@@ -165,7 +136,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, **training)
         if processes.first:
             if last or (epoch + 1) % recipe.checkpoint_every == 0:
                 checkpoints.save(state, history)
-            progress(row)
+            report(row)
     return Fitted(model.eval().cpu(), history, recipe, checkpoints, processes)
 
 
@@ -285,14 +256,17 @@ def main(arguments=None):
     parser.add_argument("--validation", nargs=2, metavar=("X", "X_ERR"), help=".npy files of held-out stars")
     parser.add_argument("--checkpoints", help="folder from which a killed run goes on")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
-    for field in fields(Recipe):
+    parser.add_argument("--recipe", choices=RECIPES, default="fast", help="default: fast")
+    for field in fields(Recipe)[1:]:
+        own = [f"{name}: {recipe[field.name]}" for name, recipe in RECIPES.items() if field.name in recipe]
+        help = ", ".join(own) or f"default: {field.default}"
         option = "--" + field.name.replace("_", "-")
-        parser.add_argument(option, type=field.type, default=field.default, help=f"default: {field.default}")
+        parser.add_argument(option, type=field.type, default=argparse.SUPPRESS, help=help)
     given = vars(parser.parse_args(arguments))
     folder, names = given.pop("folder"), given.pop("validation")
     try:
         require_writable(folder)
-        x, x_err = (_read_shards(given.pop(name), given["window"] > 0) for name in ("x", "x_err"))
+        x, x_err = (_read_shards(given.pop(name), given.get("window", 0) > 0) for name in ("x", "x_err"))
         fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
         if fitted.processes.first:
             save(folder, fitted)

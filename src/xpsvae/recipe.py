@@ -1,0 +1,99 @@
+"""Training recipes by name, and every choice of a training run.
+
+`config.yaml` lists the same recipes for the workflow; a test holds the two equal.
+"""
+
+from dataclasses import MISSING, dataclass, fields
+
+from xpsvae.errors import InputError
+
+__all__ = ["RECIPES", "Recipe", "choose"]
+
+RECIPES = {
+    "published": {
+        "epochs": 5000,
+        "batch_size": 1024,
+        "schedule": "cosine",
+        "learning_rate": 1e-4,
+        "restart_every": 500,
+        "final_learning_rate": 1e-10,
+        "weight_decay": 0.01,
+        "kl_warm_up": 0.0,
+        "free_bits": 0.0,
+    },
+    "fast": {
+        "epochs": 300,
+        "batch_size": 512,
+        "schedule": "one-cycle",
+        "learning_rate": 0.02,
+        "warm_up": 0.3,
+        "weight_decay": 0.01,
+        "kl_warm_up": 0.7,
+        "free_bits": 0.0,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a training run; `choose` makes one from a name."""
+
+    recipe: str  # its name
+    epochs: int  # passes over the training stars
+    batch_size: int  # stars a step; the last partial batch of an epoch is dropped
+    schedule: str  # "one-cycle": a rate per step; or "cosine": warm restarts, a rate per epoch
+    learning_rate: float  # the largest
+    weight_decay: float
+    kl_warm_up: float  # fraction of the steps over which the weight of the divergence grows to 1
+    free_bits: float  # [nat] divergence of a latent that costs nothing
+    warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
+    restart_every: int = 0  # cosine: epochs from one restart to the next
+    final_learning_rate: float = 0.0  # cosine: where the rate is about to arrive at a restart
+    n_latents: int = 6
+    window: int = 0  # stars held on the device at a time, for data that do not fit; 0: all
+    seed: int = 0  # of the initial weights, the order of the stars and the noise
+    validate_every: int = 1  # epochs between two validations; the last epoch always has one
+    checkpoint_every: int = 10  # epochs between two checkpoints
+
+    def __post_init__(self):
+        if self.schedule not in ("one-cycle", "cosine"):
+            raise InputError(f"training: schedule is {self.schedule!r}: write one-cycle or cosine.")
+        counts = ["epochs", "n_latents", "validate_every", "checkpoint_every"]
+        for name in counts + ["restart_every"] * (self.schedule == "cosine"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training: {name} is {getattr(self, name)}: it has to be at least 1.")
+        if self.batch_size < 2:
+            raise InputError(f"training: batch_size is {self.batch_size}: it has to be at least 2.")
+        if not self.learning_rate > 0:
+            raise InputError(f"training: learning_rate is {self.learning_rate}: it has to be positive.")
+        if self.schedule == "one-cycle" and not 0 < self.warm_up < 1:
+            raise InputError(f"training: warm_up is {self.warm_up}: it has to lie between 0 and 1.")
+
+
+def choose(recipe="fast", **choices):
+    """Return a recipe by its name, some of its choices made differently.
+
+    Parameters
+    ----------
+    recipe : str
+        One of `RECIPES`; or a name of one's own, if all that those decide is given.
+    **choices
+        Fields of `Recipe`.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        If the name is not known, or a choice is out of range.
+    """
+    choices = RECIPES.get(recipe, {}) | choices
+    decided = [field.name for field in fields(Recipe) if field.default is MISSING and field.name != "recipe"]
+    if missing := [name for name in decided if name not in choices]:
+        raise InputError(
+            f"training: recipe is {recipe!r}: write one of {', '.join(RECIPES)}, or give your own recipe's "
+            f"{', '.join(missing)}, too."
+        )
+    return Recipe(recipe, **choices)
