@@ -4,10 +4,12 @@ Batch normalisation takes the statistics of the whole batch, so that the curve i
 """
 
 import os
+from contextlib import contextmanager
 
 import torch
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
+
+from xpsvae.errors import InputError
 
 __all__ = ["Processes"]
 
@@ -15,24 +17,37 @@ __all__ = ["Processes"]
 class Processes:
     """The processes of this run; one, if `torchrun` did not start it.
 
+    Parameters
+    ----------
+    device : str, optional
+        Kind of device: by default ``cuda`` where there is one, else ``cpu``.
+
     Attributes
     ----------
     rank, number : int
         Which of them this is, and how many there are.
     device : str
-        For this process, given the kind of device: one GPU each on a machine with several.
+        Of this process: one GPU each on a machine with several.
+
+    Raises
+    ------
+    InputError
+        If a GPU is asked for and there is none.
     """
 
-    def __init__(self, device):
+    def __init__(self, device=None):
+        if device and device.startswith("cuda") and not torch.cuda.is_available():
+            raise InputError("device is cuda but torch sees no GPU: leave it out to train on the CPU.")
         self.number = int(os.environ.get("WORLD_SIZE", 1))
         self.rank = int(os.environ.get("RANK", 0))
-        self.device = device
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if self.number > 1:
-            if device == "cuda":
-                self.device = f"cuda:{os.environ['LOCAL_RANK']}"
+            backend = "gloo"
+            if self.device == "cuda":
+                backend, self.device = "nccl", f"cuda:{os.environ['LOCAL_RANK']}"
                 torch.cuda.set_device(self.device)
             if not distributed.is_initialized():
-                distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+                distributed.init_process_group(backend)
 
     @property
     def first(self):
@@ -47,9 +62,29 @@ class Processes:
                     module.__class__ = _SharedBatchNorm
         return model
 
-    def part(self, tensor):
-        """Take this process's part of a batch: every ``number``-th row."""
-        return tensor[self.rank :: self.number]
+    def part(self, sequence):
+        """Take this process's part of a tensor's first axis, or of a list: a stretch of it."""
+        ends = (len(sequence) * number // self.number for number in (self.rank, self.rank + 1))
+        return sequence[slice(*ends)]
+
+    def gather(self, value):
+        """List the values that the processes give, in their order."""
+        values = [value] * self.number
+        if self.number > 1:
+            distributed.all_gather_object(values, value)
+        return values
+
+    @contextmanager
+    def together(self):
+        """Make one process's InputError that of all, so that none waits for it; inside, none may wait."""
+        failed = None
+        try:
+            yield
+        except InputError as error:
+            failed = error
+        for error in self.gather(failed and str(failed)):
+            if error:
+                raise InputError(error) from failed
 
     def average(self, tensor):
         """Replace a tensor by its mean over the processes."""
@@ -59,7 +94,7 @@ class Processes:
 
     def close(self):
         """Part from the others."""
-        if self.number > 1:
+        if distributed.is_initialized():
             distributed.destroy_process_group()
 
 
@@ -67,12 +102,35 @@ class _SharedBatchNorm(nn.BatchNorm1d):
     def forward(self, x):
         if not self.training:
             return super().forward(x)
+        y, mean, variance = _Normalised.apply(x, self.eps)
         n_stars = len(x) * distributed.get_world_size()
-        mean = all_reduce(x.sum(0)) / n_stars
-        centred = x - mean
-        variance = all_reduce(centred.square().sum(0)) / n_stars
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (n_stars / (n_stars - 1)), self.momentum)
             self.num_batches_tracked.add_(1)
-        return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        return y * self.weight + self.bias
+
+
+class _Normalised(torch.autograd.Function):
+    """Less the mean and over the standard deviation of the whole batch: one exchange forwards, one back."""
+
+    @staticmethod
+    def forward(ctx, x, eps):
+        own = torch.stack((x.mean(0), x.var(0, correction=0)))
+        every = own.new_empty(distributed.get_world_size() * len(own), x.shape[1])
+        distributed.all_gather_into_tensor(every, own)
+        means, variances = every[0::2], every[1::2]
+        mean, variance = means.mean(0), variances.mean(0) + means.var(0, correction=0)
+        rstd = torch.rsqrt(variance + eps)
+        y = (x - mean) * rstd
+        ctx.save_for_backward(y, rstd)
+        ctx.mark_non_differentiable(mean, variance)
+        return y, mean, variance
+
+    @staticmethod
+    def backward(ctx, dy, *_):
+        y, rstd = ctx.saved_tensors
+        means = torch.stack((dy.mean(0), (dy * y).mean(0)))
+        distributed.all_reduce(means)
+        means /= distributed.get_world_size()
+        return (dy - means[0] - y * means[1]) * rstd, None

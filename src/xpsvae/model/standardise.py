@@ -3,13 +3,16 @@
 Checks what goes into the model, so that a wrong array stops with a sentence and not with a NaN.
 """
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["checked", "normalisation", "standardise"]
+__all__ = ["checked", "examine", "normalisation", "standardise"]
 
-CHUNK = 65536  # stars looked at together
+CHUNK = 8192  # stars looked at together: few enough for the processor's cache
 
 
 def normalisation(coefficients, flux):
@@ -64,9 +67,7 @@ def standardise(coefficients, errors, flux, mu, sigma):
 
 
 def checked(x, x_err, which, width=None):
-    """Return ``x`` and ``x_err`` as contiguous float32 arrays that a model can be trained on.
-
-    Memory-mapped arrays of that kind are read through in chunks and returned as they are.
+    """Return ``x`` and ``x_err`` as contiguous float32 arrays, memory-mapped ones of that kind as they are.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def checked(x, x_err, which, width=None):
     Raises
     ------
     InputError
-        If shapes differ or are wrong, a value is not finite or an error is not positive.
+        If shapes differ or are wrong.
     """
     x, x_err = (np.ascontiguousarray(array, dtype=np.float32) for array in (x, x_err))
     if x.ndim != 2 or x.shape != x_err.shape or width not in (None, x.shape[-1]):
@@ -88,18 +89,47 @@ def checked(x, x_err, which, width=None):
             f"the {which} arrays have shapes {x.shape} and {x_err.shape}: give coefficients and errors of "
             f"one shape (n_stars, {columns})."
         )
-    for start in range(0, len(x), CHUNK):
-        chunks = x[start : start + CHUNK], x_err[start : start + CHUNK]
-        for name, chunk, positive in zip(("coefficient", "error"), chunks, (False, True), strict=True):
-            good = np.isfinite(chunk) & ((chunk > 0) | (not positive))
-            if not good.all():
-                star, column = np.argwhere(~good)[0]
-                raise InputError(
-                    f"the {which} {name} of star {start + star}, column {column}, is {chunk[star, column]}: "
-                    "coefficients have to be finite and errors finite and positive in float32, so mend "
-                    "that star or leave it out."
-                )
     return x, x_err
+
+
+def examine(arrays, processes, threads=1):
+    """Look at every value before the first step; return hexadecimal digits that change with any of them.
+
+    Data are read once, in chunks that the processes and their threads share.
+
+    Parameters
+    ----------
+    arrays : sequence of (which, x, x_err)
+        As `checked` takes and returns them.
+    processes : xpsvae.model.parallel.Processes
+    threads : int
+
+    Raises
+    ------
+    InputError
+        In all processes, if a value is not finite or an error is not positive.
+    """
+    chunks = [
+        (which, start, x[start : start + CHUNK], x_err[start : start + CHUNK])
+        for which, x, x_err in arrays
+        for start in range(0, len(x), CHUNK)
+    ]
+    with processes.together(), ThreadPoolExecutor(threads) as pool:
+        own = b"".join(pool.map(lambda chunk: _digest(*chunk), processes.part(chunks)))
+    return hashlib.sha256(b"".join(processes.gather(own))).hexdigest()
+
+
+def _digest(which, start, x, x_err):
+    for name, values, lowest in (("coefficient", x, -np.inf), ("error", x_err, 0.0)):
+        if not lowest < values.min() <= values.max() < np.inf:  # a NaN is every array's minimum
+            good = np.isfinite(values) & (values > lowest)
+            star, column = np.argwhere(~good)[0]
+            raise InputError(
+                f"the {which} {name} of star {start + star}, column {column}, is {values[star, column]}: "
+                "coefficients have to be finite and errors finite and positive in float32, so mend "
+                "that star or leave it out."
+            )
+    return hashlib.sha256(x).digest() + hashlib.sha256(x_err).digest()
 
 
 def _per_flux(values, flux):

@@ -7,6 +7,7 @@ Runs without the workflow, too: ``python -m xpsvae.model.train --help`` needs on
 
 import argparse
 import math
+import os
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,8 +19,8 @@ from xpsvae.model import loss, storage
 from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_writable
 from xpsvae.model.parallel import Processes
 from xpsvae.model.progress import Progress
-from xpsvae.model.standardise import checked
-from xpsvae.model.stars import Stars
+from xpsvae.model.standardise import checked, examine
+from xpsvae.model.stars import Stars, shard_names
 from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
@@ -74,26 +75,29 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
         learning rate and star, and the last checkpoint is kept.
     """
     recipe = choose(**training)
-    if device and device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("device is cuda but torch sees no GPU: leave it out to train on the CPU.")
-    processes = Processes(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    processes = Processes(device)
     device = processes.device
     if recipe.batch_size % processes.number:
         raise InputError(
             f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
             "evenly: take a multiple of their number."
         )
-    x, x_err = _checked_shards(x, x_err)
-    width, n_stars = x[0].shape[1], sum(map(len, x))
-    if min(n_stars, recipe.window or n_stars) < recipe.batch_size:
-        raise InputError(
-            f"there are {n_stars} training stars (training: window is {recipe.window}) but a batch has "
-            f"{recipe.batch_size}: give more stars or a smaller batch_size."
-        )
-    validation = checked(*validation, "validation", width) if validation else ()
-    checkpoints = Checkpoints(checkpoints, fingerprint(asdict(recipe), *x, *x_err, *validation))
+    with processes.together():
+        x, x_err, names = _checked_shards(x, x_err)
+        width, n_stars = x[0].shape[1], sum(map(len, x))
+        if min(n_stars, recipe.window or n_stars) < recipe.batch_size:
+            raise InputError(
+                f"there are {n_stars} training stars (training: window is {recipe.window}) but a batch has "
+                f"{recipe.batch_size}: give more stars or a smaller batch_size."
+            )
+        validation = checked(*validation, "validation", width) if validation else ()
+    data = [*zip(names, x, x_err, strict=True), *([("validation", *validation)] if validation else [])]
+    run = [asdict(recipe), [len(array) for _, array, _ in data], width]
+    run.append(examine(data, processes, torch.get_num_threads()))
+    with processes.together():
+        checkpoints = Checkpoints(checkpoints if processes.first else None, fingerprint(run))
 
-    stars = Stars(x, x_err, recipe.window, device)
+    stars = Stars(x, x_err, recipe.window, recipe.batch_size, processes)
     held_out = tuple(torch.from_numpy(array).to(device) for array in validation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -109,7 +113,9 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, processes)
 
     history = checkpoints.resume(state)
-    steps = stars.steps(recipe.batch_size)  # an epoch
+    history, snapshot = processes.gather((history, state.snapshot()))[0]
+    state.restore(snapshot)
+    steps = stars.steps()  # an epoch
     where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
     if processes.first:
         print(f"Training on the {where}: {n_stars} stars, {steps} steps an epoch.", file=sys.stderr)
@@ -125,7 +131,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
         if len(exploded):
             state.restore(before)
             batches = _batches(recipe, epoch, stars, generator, processes)
-            _explain(model, step, batches, int(exploded[0]), epoch, stars)
+            _explain(model, step, batches, int(exploded[0]), epoch, stars, processes)
         taken = (epoch + 1) * steps
         rate = learning_rate(recipe, taken - 1, steps)
         row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
@@ -179,27 +185,25 @@ def _checked_shards(x, x_err):
         raise InputError(
             f"there are {len(x)} shards of coefficients and {len(x_err)} of errors: give as many."
         )
+    names = [f"training shard {name}'s" for name in shard_names(x)] if len(x) > 1 else ["training"]
     pairs, width = [], None
-    for number, pair in enumerate(zip(x, x_err, strict=True)):
-        pairs.append(checked(*pair, "training" if len(x) == 1 else f"training shard {number}'s", width))
+    for which, *pair in zip(names, x, x_err, strict=True):
+        pairs.append(checked(*pair, which, width))
         width = pairs[0][0].shape[1]
-    return tuple(map(list, zip(*pairs, strict=True)))
+    return *map(list, zip(*pairs, strict=True)), names
 
 
 def _batches(recipe, epoch, stars, generator, processes):
     """Yield the arguments of each step of an epoch: rows, noise, learning rate, weight of the divergence."""
-    device, epoch_steps = generator.device, stars.steps(recipe.batch_size)
-    step = epoch * epoch_steps
-    for count in stars.windows(generator):
-        steps = count // recipe.batch_size
-        order = torch.randperm(count, generator=generator, device=device)[: steps * recipe.batch_size]
-        noise = torch.randn(steps, recipe.batch_size, recipe.n_latents, generator=generator, device=device)
-        for rows, numbers in zip(order.view(steps, recipe.batch_size), noise, strict=True):
+    device, epoch_steps = generator.device, stars.steps()
+    step, shape = epoch * epoch_steps, (recipe.batch_size, recipe.n_latents)
+    for order in stars.windows(generator):
+        noise = torch.randn(len(order), *shape, generator=generator, device=device)
+        for rows, numbers in zip(order, noise, strict=True):
             grown = (
                 (step + 1) / (recipe.kl_warm_up * recipe.epochs * epoch_steps) if recipe.kl_warm_up else 1.0
             )
-            part = processes.part(rows), processes.part(numbers)
-            yield *part, learning_rate(recipe, step, epoch_steps), min(1.0, grown)
+            yield rows, processes.part(numbers), learning_rate(recipe, step, epoch_steps), min(1.0, grown)
             step += 1
 
 
@@ -222,7 +226,7 @@ def _validate(model, x, x_err, seed):
     return _means(torch.cat(terms))
 
 
-def _explain(model, step, batches, failed, epoch, stars):
+def _explain(model, step, batches, failed, epoch, stars, processes):
     """Walk an epoch again to the batch that failed; raise with the star that weighs most in it."""
     taken = 0
     for rows, noise, rate, kl_weight in batches:
@@ -234,10 +238,12 @@ def _explain(model, step, batches, failed, epoch, stars):
         mean, log_var, x_hat, scatter = model(stars.data[rows], noise)
         each = loss.reconstruction(stars.data[rows], stars.variance[rows], x_hat, scatter)
         each += loss.kl_divergence(mean, log_var).sum(1)
-    worst = torch.where(each.isfinite(), each, torch.inf).argmax()
+    own = torch.where(each.isfinite(), each, torch.inf)
+    weights = processes.gather((float(own.max()), stars.origin(rows[own.argmax()])))
+    weight, star = max(weights, key=lambda pair: pair[0])
     raise InputError(
         f"the loss exploded in step {failed + 1} of epoch {epoch + 1} at learning rate {rate:.3g}, "
-        f"most of all by training star {stars.origin(rows[worst])} (loss {float(each[worst]):.3g}): look at "
+        f"most of all by training {star} (loss {weight:.3g}): look at "
         "its coefficients and errors, or lower learning_rate; the last good checkpoint is kept."
     )
 
@@ -265,19 +271,26 @@ def main(arguments=None):
     given = vars(parser.parse_args(arguments))
     folder, names = given.pop("folder"), given.pop("validation")
     try:
-        require_writable(folder)
-        x, x_err = (_read_shards(given.pop(name), given.get("window", 0) > 0) for name in ("x", "x_err"))
-        fitted = fit(x, x_err, names and tuple(map(read_array, names)), **given)
-        if fitted.processes.first:
-            save(folder, fitted)
-        fitted.processes.close()
-    except InputError as error:
-        raise SystemExit(f"Error: {error}") from None
+        processes = Processes(given["device"])
+        with processes.together():
+            if processes.first:
+                require_writable(folder)
+            x, x_err = (_read_shards(given.pop(name)) for name in ("x", "x_err"))
+            validation = names and tuple(map(read_array, names))
+        fitted = fit(x, x_err, validation, **given)
+        with processes.together():
+            if processes.first:
+                save(folder, fitted)
+        processes.close()
+    except InputError as error:  # of all processes
+        raise SystemExit(f"Error: {error}" if int(os.environ.get("RANK", 0)) == 0 else 1) from None
 
 
-def _read_shards(path, memory_map):
+def _read_shards(path):
     paths = sorted(Path(path).glob("*.npy")) if Path(path).is_dir() else [path]
-    return [read_array(path, memory_map) for path in paths]
+    if not paths:
+        raise InputError(f"the folder {path} holds no .npy file: name one that does, or a file.")
+    return [read_array(shard, memory_map=True) for shard in paths]
 
 
 def save(folder, fitted, normalisation=None):
