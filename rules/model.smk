@@ -41,17 +41,56 @@ else:
     MODEL = rules.train_svae.output
 
 
-rule embed_stars:
-    """Encode every star: latents, reconstruction and scatter, KL per dimension."""
+scattergather:
+    latents=config["latents"]["shards"],
+
+
+rule embed_shard:
+    """Encode one shard of the stars; the numbers of a star do not depend on their division."""
     input:
         stars=rules.build_catalog.output.stars,
         coefficients=rules.build_catalog.output.coefficients,
-        errors=rules.build_catalog.output.errors,
-        subsets=rules.build_subsets.output.subsets,
         weights=MODEL.weights,
         model_config=MODEL.config,
         normalisation=MODEL.normalisation,
-        code=code("scripts/embed_stars.py"),
+        code=code("scripts/embed_shard.py"),
+    output:
+        part=temp(f"{ROOT}/latents/parts/{{scatteritem}}.npy"),
+    log:
+        f"{LOGS}/embed_shard/{{scatteritem}}.log",
+    benchmark:
+        f"{BENCHMARKS}/embed_shard/{{scatteritem}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        seed=config["latents"]["draw_seed"],
+    message:
+        "Encoding stars, shard {wildcards.scatteritem}"
+    script:
+        "../src/scripts/embed_shard.py"
+
+
+PARTS = gather.latents(rules.embed_shard.output.part)
+if not PARTS:
+    raise WorkflowError("--set-scatter latents has to be at least 1.")
+
+
+rule embed_stars:
+    """Join the shards: latents, reconstruction and scatter of every star, KL per dimension."""
+    input:
+        stars=rules.build_catalog.output.stars,
+        subsets=rules.build_subsets.output.subsets,
+        model_config=MODEL.config,
+        parts=PARTS,
+        # the parts are deleted once joined, and with them what Snakemake knew of their script and parameters
+        code=sorted(
+            {
+                *code("scripts/embed_stars.py"),
+                *rules.embed_shard.input.code,
+                source("src/scripts/embed_shard.py"),
+            }
+        ),
     output:
         latents=f"{ROOT}/latents/latents.parquet",
         summary=f"{ROOT}/latents/summary.json",
@@ -67,7 +106,7 @@ rule embed_stars:
     params:
         seed=config["latents"]["draw_seed"],
     message:
-        "Encoding all stars"
+        "Joining the latents of all stars"
     script:
         "../src/scripts/embed_stars.py"
 

@@ -1,36 +1,33 @@
-"""Encode every star: latents, reconstruction and scatter, divergence per dimension."""
+"""Join the shards' latents, reconstructions and scatters, block by block; divergence per dimension."""
 
 from xpsvae.workflow import job
 
 with job(snakemake):
-    from pathlib import Path
-
+    import numpy as np
     import pandas as pd
 
     from xpsvae import products
-    from xpsvae.model import infer, standardise
-    from xpsvae.model.storage import load
+    from xpsvae.analysis import latents
 
-    given = snakemake.input
-    stars = products.read_table(given.stars, ["source_id", "phot_g_mean_flux"])
-    test = products.read_table(given.subsets, ["test"])["test"].to_numpy(bool)
-    model = load(Path(given.weights).parent)
-    x, _ = standardise.standardise(
-        products.read_array(given.coefficients, memory_map=True),
-        products.read_array(given.errors, memory_map=True),
-        stars["phot_g_mean_flux"],
-        *model.normalisation,
-    )
-    latents = infer.embed(model, x)
-    draws = infer.draw(latents, snakemake.params.seed)
-    x_hat, scatter = infer.reconstruct(model, latents.mean)
-
-    columns = {
-        f"{name}_{number + 1}": values[:, number]
-        for name, values in (("mean", latents.mean), ("sigma", latents.sigma), ("draw", draws))
-        for number in range(model.n_latents)
-    }
-    products.write_table(snakemake.output.latents, pd.DataFrame({"source_id": stars["source_id"], **columns}))
-    products.write_json(snakemake.output.summary, infer.summary(latents, test))
-    products.write_array(snakemake.output.reconstruction, x_hat)
-    products.write_array(snakemake.output.scatter, scatter)
+    given, made = snakemake.input, snakemake.output
+    shape = products.read_json(given.model_config)["model"]
+    n_latents, n_inputs = shape["n_latents"], shape["n_inputs"]
+    names = [f"{name}_{number + 1}" for name in ("mean", "sigma", "draw") for number in range(n_latents)]
+    n_stars = sum(len(products.read_array(part, memory_map=True)) for part in given.parts)
+    total, count, first = 0.0, 0, 0
+    with (
+        products.open_table(made.latents) as append_latents,
+        products.open_array(made.reconstruction, (n_stars, n_inputs)) as append_reconstruction,
+        products.open_array(made.scatter, (n_stars, n_inputs)) as append_scatter,
+    ):
+        for block in products.read_blocks(given.parts):
+            rows, first = range(first, first + len(block)), first + len(block)
+            source_id = products.read_table(given.stars, ["source_id"], rows)
+            posterior = pd.DataFrame(block[:, : len(names)], columns=names)
+            append_latents(pd.concat([source_id, posterior], axis=1))
+            append_reconstruction(block[:, -2 * n_inputs : -n_inputs])
+            append_scatter(block[:, -n_inputs:])
+            test = products.read_table(given.subsets, ["test"], rows)["test"].to_numpy(bool)
+            total += latents.divergence(*np.split(block[test, : 2 * n_latents], 2, axis=1)).sum(0)
+            count += test.sum()
+    products.write_json(made.summary, latents.summary(total / count))

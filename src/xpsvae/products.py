@@ -6,8 +6,9 @@ head where they come from.
 """
 
 import json
+import math
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from xpsvae.errors import InputError
 from xpsvae.provenance import current_mark
 
 __all__ = [
+    "BLOCK",
+    "open_array",
+    "open_table",
     "read_array",
+    "read_blocks",
     "read_json",
     "read_table",
     "write_array",
@@ -26,6 +31,8 @@ __all__ = [
     "write_table",
     "write_text",
 ]
+
+BLOCK = 32768  # rows at a time where a product is joined or read piece by piece
 
 
 @contextmanager
@@ -44,6 +51,56 @@ def write_atomically(path):
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def open_array(path, shape, dtype=np.float32):
+    """Yield a function that appends rows to an ``.npy`` file; the bytes are those of `write_array`.
+
+    Parameters
+    ----------
+    path : path-like
+    shape : tuple of int
+        Of the whole array.
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        If rows are missing, or there are too many.
+    """
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        end = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
+        yield lambda rows: file.write(np.ascontiguousarray(rows, dtype=dtype))
+        if file.tell() != end:
+            raise ValueError(f"{path} was to hold {shape}, but has {file.tell()} bytes instead of {end}")
+
+
+@contextmanager
+def open_table(path, units=None, notes=None):
+    """Yield a function that appends a DataFrame to a Parquet table, as a row group of its own.
+
+    Parameters
+    ----------
+    path, units, notes
+        As for `write_table`.
+    """
+    import pyarrow.parquet as pq
+
+    with write_atomically(path) as temporary, ExitStack() as stack:
+        writer = None
+
+        def append(frame):
+            nonlocal writer
+            table = _to_arrow(frame, units or {}, notes or {})
+            writer = writer or stack.enter_context(
+                pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            )
+            writer.write_table(table)
+
+        yield append
+
+
 def write_table(path, frame, units=None, notes=None):
     """Write a DataFrame as Parquet, without its index.
 
@@ -56,10 +113,13 @@ def write_table(path, frame, units=None, notes=None):
     notes : dict of str to str, optional
         Where a column came from if its name does not say it, stored as field metadata ``note``.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with open_table(path, units, notes) as append:
+        append(frame)
 
-    units, notes = units or {}, notes or {}
+
+def _to_arrow(frame, units, notes):
+    import pyarrow as pa
+
     unknown = [name for name in (*units, *notes) if name not in frame.columns]
     if unknown:
         raise KeyError(f"units or notes given for columns that the table lacks: {unknown}")
@@ -73,13 +133,18 @@ def write_table(path, frame, units=None, notes=None):
             metadata["note"] = notes[field.name]
         fields.append(field.with_metadata(metadata) if metadata else field)
     mark = {"provenance": mark} if (mark := current_mark()) else {}
-    table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **mark}))
-    with write_atomically(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    return table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **mark}))
 
 
-def read_table(path, columns=None):
+def read_table(path, columns=None, rows=None):
     """Read a Parquet table, or the named columns of it.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : list of str, optional
+    rows : range, optional
+        Consecutive rows; only the row groups that hold them are read.
 
     Raises
     ------
@@ -101,9 +166,23 @@ def read_table(path, columns=None):
             f"{path} has no column {', '.join(missing)}: delete it and rerun the rule that makes it."
         )
     try:
-        return pd.read_parquet(path, columns=columns)
+        return pd.read_parquet(path, columns=columns) if rows is None else _read_rows(path, columns, rows)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a readable Parquet file ({error}): delete it and rerun.") from error
+
+
+def _read_rows(path, columns, rows):
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        groups, first, end = [], 0, 0
+        for number in range(file.num_row_groups):
+            start, end = end, end + file.metadata.row_group(number).num_rows
+            if start < rows.stop and end > rows.start:
+                first = first if groups else start
+                groups.append(number)
+        table = file.read_row_groups(groups, columns)
+    return table.slice(rows.start - first, len(rows)).to_pandas()
 
 
 def write_array(path, array):
@@ -135,6 +214,25 @@ def read_array(path, memory_map=False):
             return {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} is not a readable NumPy file ({error}): delete it and rerun.") from error
+
+
+def read_blocks(paths, size=BLOCK):
+    """Yield rows of ``.npy`` arrays that follow each other, ``size`` at a time wherever one file ends.
+
+    Each block is a copy and nothing stays mapped, so that memory does not grow with the files.
+    """
+    pieces, wanted = [], size
+    for path in paths:
+        start, length = 0, len(read_array(path, memory_map=True))
+        while start < length:
+            piece = np.array(read_array(path, memory_map=True)[start : start + wanted])
+            pieces.append(piece)
+            start, wanted = start + len(piece), wanted - len(piece)
+            if not wanted:
+                yield np.concatenate(pieces)
+                pieces, wanted = [], size
+    if pieces:
+        yield np.concatenate(pieces)
 
 
 def write_json(path, content):

@@ -1,9 +1,8 @@
-"""Latents and reconstructions against one call of the model, star by star statistics against torch's."""
+"""Latents and reconstructions against one call of the model; shards against the whole, bit for bit."""
 
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Normal, kl_divergence
 
 from xpsvae.errors import InputError
 from xpsvae.model import ScatterVAE, infer
@@ -59,21 +58,45 @@ def test_draws_are_seeded_and_have_the_posteriors_moments():
     np.testing.assert_allclose(first.std(0), [0.1, 3], rtol=0.02)
 
 
-def test_divergence_and_who_is_alive():
-    rng = np.random.default_rng(6)
-    mean = rng.normal(size=(500, 3)) * [2, 0.01, 0]
-    sigma = rng.uniform(0.1, 1, size=(500, 3)) ** [1, 0, 0]
-    latents = infer.Latents(mean.astype(np.float32), sigma.astype(np.float32))
-    expected = kl_divergence(
-        Normal(*(torch.tensor(array) for array in (mean, sigma))), Normal(0.0, 1.0)
-    ).mean(0)
-    np.testing.assert_allclose(infer.kl_per_latent(latents), expected, rtol=1e-5, atol=1e-7)
-    chosen = np.arange(500) < 100
-    summary = infer.summary(latents, chosen)
-    assert (summary["n_latents"], summary["live"], summary["dead"]) == (3, [1], [2, 3])
-    few = infer.Latents(latents.mean[:100], latents.sigma[:100])
-    assert summary["kl"] == infer.kl_per_latent(few).tolist()
-    assert summary["kl"][1] < summary["live_threshold"] < summary["kl"][0]
+@pytest.mark.parametrize("shards", [1, 3, 5, 6, 100])
+def test_shards_are_whole_chunks_and_every_star_is_in_one(shards, monkeypatch):
+    monkeypatch.setattr(infer, "CHUNK", 5)
+    ranges = [infer.shard(23, number + 1, shards) for number in range(shards)]
+    assert [row for rows in ranges for row in rows] == list(range(23))
+    assert all(rows.start % 5 == 0 for rows in ranges if rows)
+    chunks = [-(-len(rows) // 5) for rows in ranges]
+    assert max(chunks) - min(chunks) <= 1
+
+
+@pytest.mark.parametrize("shards", [2, 3, 100])
+def test_no_bit_depends_on_the_shards(model, x, shards, monkeypatch):
+    monkeypatch.setattr(infer, "CHUNK", 4)
+    whole = infer.everything(model, x, 7)
+    ranges = [infer.shard(23, number + 1, shards) for number in range(shards)]
+    parts = [infer.everything(model, x[rows.start : rows.stop], 7, rows.start) for rows in ranges if rows]
+    assert len(parts) == min(shards, 6)
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_everything_is_what_the_model_says_side_by_side(model, x):
+    mean, sigma, drawn, x_hat, scatter = np.split(infer.everything(model, x, 7), [3, 6, 9, 18], axis=1)
+    latents = infer.embed(model, x)
+    for ours, theirs in zip((mean, sigma), latents, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(drawn, infer.draw(latents, 7))
+    for ours, theirs in zip((x_hat, scatter), infer.reconstruct(model, latents.mean), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_draw_depends_on_seed_and_row_alone(monkeypatch):
+    monkeypatch.setattr(infer, "CHUNK", 10)
+    unit = infer.Latents(np.zeros((25, 2), np.float32), np.ones((25, 2), np.float32))
+    drawn = infer.draw(unit, 3)
+    for chunk in range(3):
+        noise = np.random.default_rng([3, chunk]).standard_normal((10, 2), dtype=np.float32)
+        np.testing.assert_array_equal(drawn[10 * chunk : 10 * chunk + 10], noise[: len(drawn) - 10 * chunk])
+    later = infer.Latents(unit.mean[10:17], unit.sigma[10:17])
+    np.testing.assert_array_equal(infer.draw(later, 3, 10), drawn[10:17])
 
 
 def test_wrong_width_and_values_are_refused(model, x):
@@ -84,5 +107,7 @@ def test_wrong_width_and_values_are_refused(model, x):
     x[17, 2] = np.inf
     with pytest.raises(InputError, match="star 17 "):
         infer.embed(model, x)
+    with pytest.raises(InputError, match="star 40017 "):
+        infer.everything(model, x, 0, first=40000)
     with pytest.raises(InputError, match="no stars"):
         infer.embed(model, x[:0])

@@ -1,6 +1,7 @@
-"""What a trained sVAE says of spectra: latents, reconstruction, scatter, and how alive each latent is.
+"""What a trained sVAE says of spectra: latents, reconstruction, scatter.
 
-Works through the stars in chunks, so that memory does not grow with their number.
+Works through the stars in chunks, so that memory does not grow with their number. Shards are whole chunks and
+a chunk has its own random numbers, so that what is said of a star does not depend on how stars are divided.
 """
 
 from typing import NamedTuple
@@ -9,12 +10,10 @@ import numpy as np
 import torch
 
 from xpsvae.errors import InputError
-from xpsvae.model import loss
 
-__all__ = ["LIVE", "Latents", "draw", "embed", "kl_per_latent", "reconstruct", "summary"]
+__all__ = ["CHUNK", "Latents", "draw", "embed", "everything", "reconstruct", "shard"]
 
-CHUNK = 8192  # stars at a time
-LIVE = 0.05  # [nat] a latent whose mean divergence is below this carries nothing: the decoder ignores it
+CHUNK = 4096  # stars at a time; larger ones are no faster. Another number would draw other latents
 
 
 class Latents(NamedTuple):
@@ -24,7 +23,7 @@ class Latents(NamedTuple):
     sigma: np.ndarray
 
 
-def embed(model, x):
+def embed(model, x, first=0):
     """Posterior mean and standard deviation of each star's latents.
 
     Parameters
@@ -33,6 +32,8 @@ def embed(model, x):
         Put into evaluation mode.
     x : array (n_stars, n_inputs)
         Standardised coefficients; may be memory-mapped.
+    first : int
+        Row of the first star in the dataset, by which an error names a star.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def embed(model, x):
         mean, log_var = model.encode(chunk)
         return mean, torch.exp(0.5 * log_var)
 
-    return Latents(*_in_chunks(model, latents, x, model.n_inputs))
+    return Latents(*_in_chunks(model, latents, x, model.n_inputs, first))
 
 
 def reconstruct(model, z):
@@ -71,38 +72,66 @@ def reconstruct(model, z):
     return _in_chunks(model, outputs, z, model.n_latents)
 
 
-def draw(latents, seed):
-    """One draw from each star's posterior, float32 (n_stars, n_latents)."""
-    noise = np.random.default_rng(seed).standard_normal(latents.mean.shape, dtype=np.float32)
-    return latents.mean + latents.sigma * noise
+def shard(n_stars, number, shards):
+    """Rows of one of several shards: whole chunks, as many in each as can be.
 
-
-def kl_per_latent(latents):
-    """Mean divergence of the posteriors from the unit normal, per latent [nat] (Eq. 5)."""
-    mean, sigma = (torch.from_numpy(array).double() for array in latents)
-    return loss.kl_divergence(mean, 2 * torch.log(sigma)).mean(0).numpy()
-
-
-def summary(latents, chosen):
-    """Tell live latents from dead ones by the divergence over the ``chosen`` stars.
+    Parameters
+    ----------
+    n_stars : int
+    number, shards : int
+        Which shard, from 1, and of how many. Where there are more shards than chunks some are empty.
 
     Returns
     -------
-    dict
-        ``n_latents``, ``kl`` per latent [nat], 1-based ``live`` and ``dead``, and ``live_threshold`` [nat].
+    range
     """
-    kl = kl_per_latent(Latents(latents.mean[chosen], latents.sigma[chosen]))
-    return {
-        "n_latents": len(kl),
-        "kl": kl.tolist(),
-        "live": (np.flatnonzero(kl > LIVE) + 1).tolist(),
-        "dead": (np.flatnonzero(kl <= LIVE) + 1).tolist(),
-        "live_threshold": LIVE,
-    }
+    chunks = -(-n_stars // CHUNK)
+    start, stop = (min(n_stars, chunks * edge // shards * CHUNK) for edge in (number - 1, number))
+    return range(start, stop)
+
+
+def draw(latents, seed, first=0):
+    """One draw from each star's posterior, float32 (n_stars, n_latents).
+
+    Chunk k of the dataset, stars from ``k * CHUNK`` on, has a generator of its own, seeded by ``seed`` and k:
+    a star's draw depends on these, its row and its posterior, not on which stars are drawn with it.
+
+    Parameters
+    ----------
+    latents : Latents
+    seed : int
+    first : int
+        Row of the first star in the dataset, a multiple of `CHUNK`.
+    """
+    noise = np.empty_like(latents.mean)
+    for start in range(0, len(noise), CHUNK):
+        generator = np.random.default_rng([seed, (first + start) // CHUNK])
+        generator.standard_normal(dtype=np.float32, out=noise[start : start + CHUNK])
+    return latents.mean + latents.sigma * noise
+
+
+def everything(model, x, seed, first=0):
+    """All that the model says of stars, side by side.
+
+    Parameters
+    ----------
+    model : ScatterVAE
+    x : array (n_stars, n_inputs)
+        Standardised coefficients.
+    seed, first : int
+        As for `draw`.
+
+    Returns
+    -------
+    float32 array (n_stars, 3 n_latents + 2 n_inputs)
+        Posterior mean, its standard deviation, a draw; reconstruction of the mean, its scatter.
+    """
+    latents = embed(model, x, first)
+    return np.hstack([*latents, draw(latents, seed, first), *reconstruct(model, latents.mean)])
 
 
 @torch.inference_mode()
-def _in_chunks(model, function, rows, width):
+def _in_chunks(model, function, rows, width, first=0):
     if np.ndim(rows) != 2 or np.shape(rows)[1] != width:
         raise InputError(f"the model takes arrays (n_stars, {width}) but was given {np.shape(rows)}.")
     model.eval()
@@ -111,7 +140,7 @@ def _in_chunks(model, function, rows, width):
     for start in range(0, len(rows), CHUNK):
         chunk = np.array(rows[start : start + CHUNK], dtype=np.float32)
         if not np.isfinite(chunk).all():
-            star = start + int(np.argmin(np.isfinite(chunk).all(1)))
+            star = first + start + int(np.argmin(np.isfinite(chunk).all(1)))
             raise InputError(f"star {star} has a value that is not finite: leave it out or mend it.")
         results.append([part.cpu().numpy() for part in function(torch.from_numpy(chunk).to(device))])
     if not results:

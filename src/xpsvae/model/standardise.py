@@ -10,7 +10,7 @@ import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["checked", "examine", "normalisation", "standardise"]
+__all__ = ["checked", "examine", "inputs", "normalisation", "standardise"]
 
 CHUNK = 8192  # stars looked at together: few enough for the processor's cache
 
@@ -61,9 +61,13 @@ def standardise(coefficients, errors, flux, mu, sigma):
     -------
     x, x_err : float32 arrays (n_stars, n_inputs)
     """
-    x = (_per_flux(coefficients, flux) - mu) / sigma
     x_err = _per_flux(errors, flux) / sigma
-    return x.astype(np.float32), x_err.astype(np.float32)
+    return inputs(coefficients, flux, mu, sigma), x_err.astype(np.float32)
+
+
+def inputs(coefficients, flux, mu, sigma):
+    """Standardise coefficients alone, which is what the encoder is given; see `standardise`."""
+    return ((_per_flux(coefficients, flux) - mu) / sigma).astype(np.float32)
 
 
 def checked(x, x_err, which, width=None):
