@@ -38,6 +38,7 @@ LOOKS = {
     "published": plotting.Look("published", plotting.MODELS["pca"].color, (0, (4, 1.5))),
     "fast": plotting.Look("fast", plotting.MODELS["svae"].color),
 }
+METRICS = {"accuracy": "accuracy", "recall_high": "P_high", "recall_low": "P_low", "roc_auc": "AUC"}
 VALIDATIONS = 500  # of a run, about
 TOP = -60  # of the picture
 PER_DECADE = 20  # steps of time in it
@@ -153,27 +154,23 @@ def show(given):
 
 def table(runs, goal):
     """Give README's table, line by line: a row for each variation, medians over its seeds."""
-    head = ["recipe", "seeds", "s", f"s to {goal:.1f}".replace("-", "−"), "loss", "L_rec", "L_KL", "live"]
-    head += ["RMSE", "accuracy", "P_high", "P_low", "AUC"]
+    head = ["recipe", "seeds", "s", f"s to {_number(goal, 1)}", "loss", "L_rec", "L_KL", "live"]
+    head += ["RMSE", *METRICS.values()]
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
     for name, members in runs.items():
-        ends = [{term: run["curve"][term][-1] for term in train.TERMS} for run in members]
         scores = [run["table1"]["latent"] for run in members]
         cells = [
             name,
             str(len(members)),
-            f"{np.median([run['curve']['seconds'][-1] for run in members]):.0f}",
-            _seconds([reached(run["curve"], goal) for run in members]),
-            *(f"{np.median([end[term] for end in ends]):.1f}" for term in train.TERMS),
+            _number([run["curve"]["seconds"][-1] for run in members], 0),
+            _number([reached(run["curve"], goal) for run in members], 0),
+            *(_number([run["curve"][term][-1] for run in members], 1) for term in train.TERMS),
             ", ".join(str(run["live"]) for run in members),
-            f"{np.median([run['rmse'] for run in members]):.3f}",
-            *(
-                f"{np.median([score[metric] for score in scores]):.3f}"
-                for metric in ("accuracy", "recall_high", "recall_low", "roc_auc")
-            ),
+            _number([run["rmse"] for run in members], 3),
+            *(_number([score[metric] for score in scores], 3) for metric in METRICS),
         ]
-        yield "| " + " | ".join(cells).replace("-1", "−1") + " |"
+        yield "| " + " | ".join(cells) + " |"
 
 
 def reached(curve, goal):
@@ -182,9 +179,9 @@ def reached(curve, goal):
     return curve["seconds"][below[0]] if len(below) else np.inf
 
 
-def _seconds(times):
-    middle = np.median(times)
-    return f"{middle:.0f}" if np.isfinite(middle) else "never"
+def _number(values, digits):
+    middle = np.median(values)
+    return f"{middle:.{digits}f}".replace("-", "−") if np.isfinite(middle) else "never"
 
 
 @plotting.styled
