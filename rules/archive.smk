@@ -34,6 +34,7 @@ rule reserve_doi:
     """Make a draft on Zenodo, whose reserved DOI then stands in the paper; the same draft each time."""
     log:
         f"{LOGS}/reserve_doi.log",
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
@@ -53,6 +54,7 @@ rule deposit:
         f"{ROOT}/zenodo.json",
     log:
         f"{LOGS}/deposit.log",
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
@@ -69,6 +71,7 @@ rule restore:
     """Bring an archive back: verify every checksum, put the products in their places, mark them as up to date."""
     log:
         f"{LOGS}/restore.log",
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1

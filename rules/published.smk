@@ -15,6 +15,7 @@ rule retrieve_weights:
         f"{LOGS}/retrieve_weights.log",
     benchmark:
         f"{BENCHMARKS}/retrieve_weights.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1

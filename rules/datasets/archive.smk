@@ -31,6 +31,7 @@ rule retrieve_table:
         f"{LOGS}/retrieve_table/{{table}}.log",
     benchmark:
         f"{BENCHMARKS}/retrieve_table/{{table}}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
@@ -110,6 +111,7 @@ if BY_DATALINK:
             f"{LOGS}/retrieve_spectra/{{part}}.log",
         benchmark:
             f"{BENCHMARKS}/retrieve_spectra/{{part}}.tsv"
+        localrule: True
         conda:
             ENVIRONMENT
         threads: 1
@@ -134,6 +136,7 @@ else:
             f"{LOGS}/retrieve_checksums.log",
         benchmark:
             f"{BENCHMARKS}/retrieve_checksums.tsv"
+        localrule: True
         conda:
             ENVIRONMENT
         threads: 1
@@ -160,6 +163,7 @@ else:
             f"{LOGS}/select_spectra/{{part}}.log",
         benchmark:
             f"{BENCHMARKS}/select_spectra/{{part}}.tsv"
+        localrule: True
         conda:
             ENVIRONMENT
         threads: 1

@@ -48,6 +48,7 @@ rule retrieve_manifest:
         f"{LOGS}/retrieve_manifest.log",
     benchmark:
         f"{BENCHMARKS}/retrieve_manifest.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
@@ -69,6 +70,7 @@ rule download_zenodo:
         f"{LOGS}/download_zenodo/{{file}}.log",
     benchmark:
         f"{BENCHMARKS}/download_zenodo/{{file}}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
-GREEDY = {"--resources", "--res", "--set-resources", "--set-threads", "--config", "-C"}
+GREEDY = {"--resources", "--res", "--set-resources", "--set-threads", "--set-scatter", "--config", "-C"}
 
 
 def reorder(words):

@@ -37,6 +37,10 @@ def test_every_order_means_the_same(order):
     }
 
 
+def test_a_number_of_shards_swallows_no_target():
+    assert reorder(["--set-scatter", "latents=3", "all"]) == ["all", "--set-scatter", "latents=3"]
+
+
 def test_other_words_stay_where_they_are():
     words = ["fig_a", "-n", "--cores", "2", "--forcerun", "train_svae", "--config", "a=b"]
     assert reorder(words) == words

@@ -42,9 +42,9 @@ class Clone:
         config = changed(yaml.safe_load(path.read_text()), groups)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def snakemake(self, *words):
+    def snakemake(self, *words, **variables):
         """Run Snakemake in the folder; the package is the folder's own, not the installed one."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), **variables}
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *words],
             cwd=self.folder, env=environment, capture_output=True, text=True,

@@ -1,0 +1,183 @@
+"""The Slurm profile: what it plans, and, where Slurm is installed, that a private cluster really runs it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from importlib.util import find_spec
+
+import pytest
+import yaml
+
+from .conftest import PROJECT, Clone
+
+PLUGIN = find_spec("snakemake_executor_plugin_slurm") is not None
+PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+MISSING = [
+    name for name in ("munged", "slurmctld", "slurmd", "sbatch", "srun") if not shutil.which(name, path=PATH)
+]
+
+
+def profile(name):
+    return yaml.safe_load((PROJECT / "profiles" / name / "config.yaml").read_text())
+
+
+def test_profile_has_what_every_call_has_and_names_rules_that_exist(tmp_path):
+    slurm = profile("slurm")
+    assert profile("default").items() <= slurm.items()
+    listed = Clone(tmp_path).snakemake("--list-rules")
+    assert listed.returncode == 0, listed.stderr
+    assert set(slurm["set-resources"]) <= set(listed.stdout.split())
+
+
+@pytest.mark.parametrize("option", ["--profile", "--workflow-profile"])
+def test_profile_plans_the_scatter(option, tmp_path):
+    words = option, "profiles/slurm", "--set-scatter", "latents=7", "all", "--dry-run", "--quiet", "rules"
+    run = Clone(tmp_path).snakemake(*words, *(() if PLUGIN else ("--executor", "local", "--cores", "1")))
+    assert run.returncode == 0, run.stderr
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
+    assert {rule: counts[rule] for rule in ("train_svae", "embed_shard", "embed_stars")} == {
+        "train_svae": "1", "embed_shard": "7", "embed_stars": "1",
+    }  # fmt: skip
+
+
+def test_no_shards_is_one_sentence(tmp_path):
+    run = Clone(tmp_path).snakemake("--cores", "1", "--set-scatter", "latents=0", "all")
+    assert run.returncode != 0
+    assert "--set-scatter latents has to be at least 1" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_rules_that_use_the_network_stay_on_the_submitting_machine():
+    """Compute nodes often cannot reach it."""
+    text = "\n".join(path.read_text() for path in (PROJECT / "rules").rglob("*.smk"))
+    blocks = re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", text, re.MULTILINE | re.DOTALL)
+    networked = re.compile(r"(?!retrieve_library)(retrieve_|download_|select_|reserve_|deposit|restore)")
+    assert {rule for rule, block in blocks if "localrule: True" in block} == {
+        rule for rule, _ in blocks if networked.match(rule)
+    }
+
+
+class Slurm:
+    """A cluster of this one machine, with a partition `cpu` and a partition `gpu` (its GPU is a pretence)."""
+
+    def __init__(self, folder):
+        self.folder, self.processes, host = folder, [], socket.gethostname().split(".")[0]
+        with socket.socket() as one, socket.socket() as two:
+            ports = [each.bind(("127.0.0.1", 0)) or each.getsockname()[1] for each in (one, two)]
+        user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("state", "spool", "bin"):
+            (folder / name).mkdir()
+        (folder / "munge.key").write_bytes(os.urandom(1024))
+        (folder / "munge.key").chmod(0o400)
+        (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File=/dev/zero\n")
+        (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        (folder / "slurm.conf").write_text(
+            f"""\
+ClusterName=private
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={max(2, os.cpu_count())} RealMemory=64000 Gres=gpu:1
+PartitionName=cpu Nodes={host} Default=YES
+PartitionName=gpu Nodes={host}
+"""
+        )
+        # the plugin takes SLURM_CONF out of the environment of a step, since clusters have theirs in /etc
+        srun = folder / "bin" / "srun"
+        srun.write_text(
+            f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun", path=PATH)} "$@"\n'
+        )
+        srun.chmod(0o755)
+        self.environment = {"SLURM_CONF": f"{folder}/slurm.conf", "PATH": f"{folder}/bin:{PATH}"}
+
+    def __enter__(self):
+        folder = self.folder
+        places = [f"--{name}={folder}/munge.{name[:3]}" for name in ("key-file", "pid-file", "seed-file")]
+        self._start("munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *places)
+        self._wait("munge.socket", (folder / "munge.socket").exists)
+        self._start("slurmctld", "-D", "-i")
+        self._start("slurmd", "-D")
+        self._wait("node", lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"))
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+
+    def ask(self, *words):
+        return subprocess.run(
+            words, env={**os.environ, **self.environment}, capture_output=True, text=True
+        ).stdout
+
+    def jobs(self):
+        """Comment of each job of the last minutes -> what Slurm says of it."""
+        lines = self.ask("scontrol", "show", "jobs", "--oneliner").splitlines()
+        jobs = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
+        return {job["Comment"]: job for job in jobs if "Comment" in job}
+
+    def _start(self, *words):
+        with open(self.folder / f"{words[0]}.log", "w") as log:
+            environment = {**os.environ, **self.environment}
+            command = [shutil.which(words[0], path=PATH), *words[1:]]
+            self.processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+
+    def _wait(self, what, ready):
+        for _ in range(100):
+            if ready():
+                return
+            time.sleep(0.2)
+        logs = {path.name: path.read_text()[-2000:] for path in self.folder.glob("*.log")}
+        self.__exit__()
+        pytest.fail(f"{what} of the private Slurm did not come up: {logs}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed here: no {', '.join(MISSING)}")
+@pytest.mark.skipif(not PLUGIN, reason="the plugin of envs/requirements-slurm.txt is not installed")
+def test_a_cluster_gives_the_bytes_of_this_machine(tmp_path):
+    """Train on the GPU partition, encode in three shards on the other, and join."""
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "slurm").mkdir()
+    clone = Clone(tmp_path / "clone")
+    clone.configure(library={"limit": 12000})  # three chunks
+    local = clone.snakemake("--cores", "2", "embed_stars")
+    assert local.returncode == 0, local.stderr[-4000:]
+    before = clone.products()
+    for name in ("model", "latents"):
+        shutil.rmtree(clone.folder / "results/library" / name)
+    with Slurm(tmp_path / "slurm") as slurm:
+        run = clone.snakemake(
+            "--profile", "profiles/slurm", "--set-scatter", "latents=3", "embed_stars",
+            # no accounting here; and no time to lose
+            "--latency-wait", "10", "--slurm-status-command", "squeue",
+            "--slurm-init-seconds-before-status-checks", "2",
+            **slurm.environment,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr[-4000:]
+        jobs = slurm.jobs()
+    shards = [f"rule_embed_shard_wildcards_{number}-of-3" for number in (1, 2, 3)]
+    assert {comment: job["Partition"] for comment, job in jobs.items()} == {
+        "rule_train_svae": "gpu", "rule_embed_stars": "cpu", **dict.fromkeys(shards, "cpu"),
+    }  # fmt: skip
+    assert {job["JobState"] for job in jobs.values()} == {"COMPLETED"}
+    assert jobs["rule_train_svae"]["TresPerJob"] == "gres:gpu:1"
+    assert {jobs[shard]["TRES"].split("mem=")[1].split(",")[0] for shard in shards} == {"2000M"}
+    assert clone.products() == before
