@@ -27,13 +27,15 @@ def imported_modules(script):
     -------
     list of pathlib.Path
         Sorted, without the script and without the modules that only read, write and log. A package's
-        ``__init__`` counts where a name is imported from the package itself.
+        ``__init__`` counts where a name is imported from the package itself, and C code beside a module of
+        its name counts with it.
     """
     found, queue = set(), [Path(script)]
     while queue:
         for module in _direct_imports(queue.pop()) - found:
             found.add(module)
             queue.append(module)
+    found |= {path for module in found if (path := module.with_suffix(".c")).is_file()}
     return sorted(module for module in found if module.relative_to(PACKAGE).as_posix() not in PLUMBING)
 
 
