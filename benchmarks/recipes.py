@@ -19,6 +19,7 @@ import torch
 from common import machine
 
 from xpsvae import plotting
+from xpsvae.analysis import latents
 from xpsvae.analysis.classify import common_sample, features, forest, metrics
 from xpsvae.analysis.sample import sample
 from xpsvae.model import infer, standardise, train
@@ -103,15 +104,15 @@ class Library:
         ``rmse`` is the median over the test stars of the root mean square of x - x_hat, decoded from their
         posterior means, in standard deviations of the training stars. The rows of Table 1 are leak-free.
         """
-        latents = infer.embed(model, self.x)
-        x_hat, _ = infer.reconstruct(model, latents.mean[self.test])
+        mean, sigma = infer.embed(model, self.x)
+        x_hat, _ = infer.reconstruct(model, mean[self.test])
         rms = np.sqrt(((self.x[self.test] - x_hat) ** 2).mean(axis=1))
-        state = infer.summary(latents, self.test)
+        state = latents.summary(latents.divergence(mean, sigma)[self.test].mean(axis=0))
         return {
             "kl": [round(value, 4) for value in state["kl"]],
             "live": len(state["live"]),
             "rmse": round(float(np.median(rms)), 5),
-            "table1": self.classify(latents.mean, state["live"]),
+            "table1": self.classify(mean, state["live"]),
         }
 
     def classify(self, means, live):
