@@ -159,6 +159,12 @@ def test_damaged_shards_are_named(spectra, tmp_path):
     refused(r"the training shard b\.npy's arrays .*\(220, 14\).*\(219, 14\)")
     np.save(folders[1] / "b.npy", np.where(np.arange(14) == 2, np.inf, spectra[1][100:]))
     refused(r"the training shard b\.npy's error of star 0, column 2, is inf")
+    np.save(
+        folders[0] / "b.npy",
+        np.where(np.arange(14) + 14 * np.arange(220)[:, None] == 87, 1e25, 1).astype("f4"),
+    )
+    np.save(folders[1] / "b.npy", spectra[1][100:])
+    refused(r"the loss exploded in .* most of all by training star 6 of shard b\.npy ")
     with (folders[1] / "b.npy").open("r+b") as file:
         file.truncate(5000)
     refused(rf"{folders[1]}/b\.npy is not a readable NumPy file")

@@ -92,8 +92,9 @@ class Processes:
             distributed.all_reduce(tensor)
             tensor /= self.number
 
-    def close(self):
-        """Part from the others."""
+    @staticmethod
+    def close():
+        """Part from the other processes, if there are any."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
@@ -117,9 +118,9 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, eps):
         own = torch.stack((x.mean(0), x.var(0, correction=0)))
-        every = own.new_empty(distributed.get_world_size() * len(own), x.shape[1])
-        distributed.all_gather_into_tensor(every, own)
-        means, variances = every[0::2], every[1::2]
+        every = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(every, own)
+        means, variances = torch.stack(every, 1)
         mean, variance = means.mean(0), variances.mean(0) + means.var(0, correction=0)
         rstd = torch.rsqrt(variance + eps)
         y = (x - mean) * rstd

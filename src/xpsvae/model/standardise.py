@@ -86,7 +86,10 @@ def checked(x, x_err, which, width=None):
     InputError
         If shapes differ or are wrong.
     """
-    x, x_err = (np.ascontiguousarray(array, dtype=np.float32) for array in (x, x_err))
+    x, x_err = (
+        np.array(array, np.float32, copy=None, order="C", subok=isinstance(array, np.memmap))
+        for array in (x, x_err)
+    )
     if x.ndim != 2 or x.shape != x_err.shape or width not in (None, x.shape[-1]):
         columns = "n_inputs" if width is None else width
         raise InputError(

@@ -281,8 +281,9 @@ def main(arguments=None):
         with processes.together():
             if processes.first:
                 save(folder, fitted)
-        processes.close()
+        Processes.close()
     except InputError as error:  # of all processes
+        Processes.close()
         raise SystemExit(f"Error: {error}" if int(os.environ.get("RANK", 0)) == 0 else 1) from None
 
 
