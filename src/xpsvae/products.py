@@ -5,6 +5,7 @@ half-written. Tables are Parquet with units and notes in the field metadata; the
 head where they come from.
 """
 
+import errno
 import json
 import math
 import os
@@ -40,6 +41,11 @@ def write_atomically(path):
     """Yield a temporary path in the folder of ``path``; rename it to ``path`` if the block succeeds.
 
     The temporary name keeps the suffix of ``path``, since writers choose their format by it.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +53,12 @@ def write_atomically(path):
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{path} could not be written ({error.strerror}): free some space and run the same command again."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

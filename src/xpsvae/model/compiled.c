@@ -11,9 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 enum { BLOCKS = 8, PAD = 16, AHEAD = 6 };
 
