@@ -1,18 +1,107 @@
-"""Products appear whole or not at all."""
+"""Products in pieces against products in one go; a product appears whole or not at all."""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from xpsvae import products
 from xpsvae.errors import InputError
-from xpsvae.products import write_atomically, write_text
+
+
+@pytest.fixture()
+def array():
+    return np.random.default_rng(1).normal(size=(23, 4)).astype(np.float32)
+
+
+@pytest.fixture()
+def frame():
+    return pd.DataFrame({"source_id": np.arange(23), "teff": np.linspace(4000, 6000, 23)})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_array_in_pieces_has_the_bytes_of_one_in_one_go(array, dtype, tmp_path):
+    with products.open_array(tmp_path / "pieces.npy", array.shape, dtype) as append:
+        for piece in (array[:7], array[7:7], array[7:, ::-1][:, ::-1]):  # the last is not contiguous
+            append(piece)
+    products.write_array(tmp_path / "whole.npy", array.astype(dtype))
+    assert (tmp_path / "pieces.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    with products.open_array(tmp_path / "none.npy", (0, 4)):
+        pass
+    assert products.read_array(tmp_path / "none.npy").shape == (0, 4)
+
+
+@pytest.mark.parametrize("rows", [22, 24])
+def test_an_array_of_another_length_than_announced_is_not_left_behind(array, rows, tmp_path):
+    with pytest.raises(ValueError, match="pieces.npy"):
+        with products.open_array(tmp_path / "pieces.npy", (rows, 4)) as append:
+            append(array)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_in_pieces_is_that_in_one_go(frame, tmp_path):
+    units = {"teff": "K"}
+    products.write_table(tmp_path / "whole.parquet", frame, units)
+    with products.open_table(tmp_path / "pieces.parquet", units) as append:
+        append(frame[:20])
+        append(frame[20:])
+    pd.testing.assert_frame_equal(products.read_table(tmp_path / "pieces.parquet"), frame)
+    whole, pieces = (pq.ParquetFile(tmp_path / f"{name}.parquet") for name in ("whole", "pieces"))
+    assert pieces.schema_arrow.equals(whole.schema_arrow, check_metadata=True)
+    assert (whole.num_row_groups, pieces.num_row_groups) == (1, 2)
+    with (
+        pytest.raises(KeyError, match="logg"),
+        products.open_table(tmp_path / "no.parquet", {"logg": "dex"}) as append,
+    ):
+        append(frame)
+    assert not (tmp_path / "no.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "rows", [range(0, 23), range(3, 4), range(5, 10), range(4, 16), range(20, 23), range(9, 9)]
+)
+def test_rows_of_a_table_wherever_its_row_groups_end(frame, rows, tmp_path):
+    with products.open_table(tmp_path / "t.parquet") as append:
+        for start in range(0, 23, 5):
+            append(frame[start : start + 5])
+    read = products.read_table(tmp_path / "t.parquet", ["teff"], rows)
+    pd.testing.assert_frame_equal(read, frame[["teff"]].iloc[rows].reset_index(drop=True))
+
+
+def test_only_the_row_groups_that_are_asked_for_are_read(frame, tmp_path):
+    path = tmp_path / "t.parquet"
+    with products.open_table(path) as append:
+        for start in range(0, 23, 5):
+            append(frame[start : start + 5])
+    column = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    content = bytearray(path.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    content[start : start + column.total_compressed_size] = bytes(column.total_compressed_size)
+    path.write_bytes(content)  # the first row group is damaged
+    assert len(products.read_table(path, ["teff"], range(5, 23))) == 18
+    with pytest.raises(InputError, match=r"t\.parquet is not a readable Parquet file"):
+        products.read_table(path, ["teff"], range(4, 23))
+
+
+@pytest.mark.parametrize("size", [1, 4, 10, 23, 100])
+def test_blocks_run_on_from_file_to_file(array, size, tmp_path):
+    paths = []
+    for number, piece in enumerate(np.split(array, [0, 9, 9, 10])):
+        paths.append(tmp_path / f"{number}.npy")
+        products.write_array(paths[-1], piece)
+    blocks = list(products.read_blocks(paths, size))
+    assert {len(block) for block in blocks[:-1]} <= {size}
+    np.testing.assert_array_equal(np.concatenate(blocks), array)
+    assert not any(isinstance(block, np.memmap) for block in blocks)
 
 
 def test_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path):
     product = tmp_path / "table.csv"
-    write_text(product, "before\n")
+    products.write_text(product, "before\n")
     with pytest.raises(InputError, match=r"table.csv could not be written \(No space left on device\): free"):
-        with write_atomically(product) as temporary:
+        with products.write_atomically(product) as temporary:
             temporary.symlink_to("/dev/full")
             temporary.write_text("after\n")
     assert product.read_text() == "before\n"
@@ -21,6 +110,6 @@ def test_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path):
 
 def test_other_errors_of_the_system_are_passed_on(tmp_path):
     with pytest.raises(FileNotFoundError):
-        with write_atomically(tmp_path / "table.csv"):
+        with products.write_atomically(tmp_path / "table.csv"):
             Path(tmp_path, "missing").read_text()
     assert not list(tmp_path.iterdir())
