@@ -31,9 +31,10 @@ enum { LANES = 4, ROWS1 = 12, ROWS2 = 12, ROWS3 = 8, ROWS4 = 6 };
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef float stored __attribute__((vector_size(4 * LANES), may_alias));
+typedef float loose __attribute__((vector_size(4 * LANES), may_alias, aligned(4)));
 
-#define V(pointer) (*(vec *)(pointer))
+#define V(pointer) (*(stored *)(pointer))
 #define EACH_VECTOR(j, width) for (long j = 0; j < (width); j += LANES)
 
 /* What Python says of a layer; compiled.py has the same structure. Numbers after `apart` are places among the
@@ -168,13 +169,18 @@ static void multiply(long m, long n, long depth, const float *a, long a_row, lon
     }
 }
 
-/* Stretches of a layer for the stars of one part, from `first` on to before `last`. */
+/* What is done with the stars of one part, from `first` on to before `last`. */
 
 struct part {
     long number, first, last;
 };
 
-/* A star of the data that is soon wanted: stars of a batch lie far apart, so the processor cannot guess. */
+static struct part part_of(long number, long n_stars)
+{
+    return (struct part){ number, number * n_stars / BLOCKS, (number + 1) * n_stars / BLOCKS };
+}
+
+/* A star's row of the data; asks for one that comes soon, since the stars of a batch lie far apart in memory. */
 static const float *star(const float *data, const int64_t *rows, long i, struct part p, long width)
 {
     if (i + AHEAD < p.last)
@@ -196,8 +202,9 @@ static void product(const struct layer *l, struct part p, const float *input, fl
 static void product_back(const struct layer *l, struct part p, const float *output, float *input)
 {
     const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, in = padded(l->is.in);
+    const long depth = groups < l->is.copies ? wide : l->is.out; /* the padding between copies is zero */
     for (long g = 0; g < groups; g++)
-        multiply(p.last - p.first, in, groups < l->is.copies ? wide : l->is.out, output + p.first * l->width + g * wide, l->width, 1,
+        multiply(p.last - p.first, in, depth, output + p.first * l->width + g * wide, l->width, 1,
             l->backward + g * wide * in, in, input + p.first * l->in_width + g * in, l->in_width);
 }
 
@@ -226,11 +233,6 @@ static void moments(const struct layer *l, struct part p)
         V(l->sums[0] + p.number * l->width + j) = mean;
         V(l->sums[1] + p.number * l->width + j) = squares;
     }
-}
-
-static struct part part_of(long number, long n_stars)
-{
-    return (struct part){ number, number * n_stars / BLOCKS, (number + 1) * n_stars / BLOCKS };
 }
 
 /* From the moments of the parts those of the batch. */
@@ -291,6 +293,7 @@ static void merge_sums(struct layer *l, int kinds)
         }
 }
 
+/* Back through the normalisation, to the gradient of the product. */
 static void denormalise(const struct layer *l, struct part p, long n_stars)
 {
     const float share = 1.0f / n_stars;
@@ -323,7 +326,8 @@ static void draw(const struct layer *heads, struct part p, const float *noise, f
         for (long k = 0; k < latents; k++) eps[k] = noise[i * latents + k];
         EACH_VECTOR(j, wide)
         {
-            const vec mean = V(row + j) + V(heads->shift + j), log_var = V(row + wide + j) + V(heads->shift + wide + j);
+            const vec mean = V(row + j) + V(heads->shift + j);
+            const vec log_var = V(row + wide + j) + V(heads->shift + wide + j);
             const vec s = exponential(between(-87, 0.5f * log_var, 88));
             V(row + j) = mean;
             V(sigma + j) = s;
