@@ -14,7 +14,6 @@ import time
 import numpy as np
 import pandas as pd
 from common import machine, report
-from gaiaxpy import calibrate
 
 from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
 from xpsvae.xp.basis import BANDS
@@ -45,12 +44,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", help="JSON file to write; default: print")
     given = parser.parse_args()
+    with contextlib.redirect_stdout(io.StringIO()):  # for its progress bars, which keep what they find here
+        from gaiaxpy import calibrate
     coefficients, errors, table = spectra(given.stars)
     width = dr3_basis().slices[0].stop
     correlations = np.zeros((given.stars, len(BANDS), width * (width - 1) // 2))
 
     def gaiaxpy():
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()):
             return calibrate(table, save_file=False)[0]
 
     functions = {
