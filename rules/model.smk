@@ -27,7 +27,7 @@ else:
             f"{BENCHMARKS}/train_svae.tsv"
         conda:
             ENVIRONMENT
-        threads: 1  # a second one gains little, makes the bytes depend on --cores, and crawls on a busy machine
+        threads: 4  # the bytes do not depend on how many there are
         resources:
             gpu=1,
         params:
