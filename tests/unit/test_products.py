@@ -1,5 +1,6 @@
 """Products in pieces against products in one go; a product appears whole or not at all."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,15 @@ def test_other_errors_of_the_system_are_passed_on(tmp_path):
         with products.write_atomically(tmp_path / "table.csv"):
             Path(tmp_path, "missing").read_text()
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_does_not_grow_with_the_files(tmp_path):
+    block = np.ones((1000, 50), np.float32)
+    with products.open_array(tmp_path / "large.npy", (40000, 50)) as append:
+        for _ in range(40):
+            append(block)
+    tracemalloc.start()
+    assert sum(len(read) for read in products.read_blocks([tmp_path / "large.npy"], 1000)) == 40000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * block.nbytes

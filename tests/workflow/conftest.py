@@ -75,3 +75,13 @@ def clone(tmp_path_factory):
     run = clone.snakemake("--cores", "2", "--resources", "gpu=1", "all")
     assert run.returncode == 0, run.stderr[-8000:]
     return clone
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory):
+    """Encode 12,000 stars, three chunks, in one job."""
+    clone = Clone(tmp_path_factory.mktemp("encoded"))
+    clone.configure(library={"limit": 12000})
+    run = clone.snakemake("--cores", "2", "embed_stars")
+    assert run.returncode == 0, run.stderr[-8000:]
+    return clone

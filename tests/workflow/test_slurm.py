@@ -152,19 +152,13 @@ PartitionName=gpu Nodes={host}
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed here: no {', '.join(MISSING)}")
 @pytest.mark.skipif(not PLUGIN, reason="the plugin of envs/requirements-slurm.txt is not installed")
-def test_a_cluster_gives_the_bytes_of_this_machine(tmp_path):
+def test_a_cluster_gives_the_bytes_of_this_machine(encoded, tmp_path):
     """Train on the GPU partition, encode in three shards on the other, and join."""
-    (tmp_path / "clone").mkdir()
-    (tmp_path / "slurm").mkdir()
-    clone = Clone(tmp_path / "clone")
-    clone.configure(library={"limit": 12000})  # three chunks
-    local = clone.snakemake("--cores", "2", "embed_stars")
-    assert local.returncode == 0, local.stderr[-4000:]
-    before = clone.products()
+    before = encoded.products()
     for name in ("model", "latents"):
-        shutil.rmtree(clone.folder / "results/library" / name)
-    with Slurm(tmp_path / "slurm") as slurm:
-        run = clone.snakemake(
+        shutil.rmtree(encoded.folder / "results/library" / name)
+    with Slurm(tmp_path) as slurm:
+        run = encoded.snakemake(
             "--profile", "profiles/slurm", "--set-scatter", "latents=3", "embed_stars",
             # no accounting here; and no time to lose
             "--latency-wait", "10", "--slurm-status-command", "squeue",
@@ -180,4 +174,4 @@ def test_a_cluster_gives_the_bytes_of_this_machine(tmp_path):
     assert {job["JobState"] for job in jobs.values()} == {"COMPLETED"}
     assert jobs["rule_train_svae"]["TresPerJob"] == "gres:gpu:1"
     assert {jobs[shard]["TRES"].split("mem=")[1].split(",")[0] for shard in shards} == {"2000M"}
-    assert clone.products() == before
+    assert encoded.products() == before
