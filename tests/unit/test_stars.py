@@ -66,6 +66,13 @@ def test_an_epoch_has_each_star_once_whoever_holds_it(shards, monkeypatch, numbe
     assert epochs == whole
 
 
+def test_a_last_window_smaller_than_a_batch_is_dropped(shards):
+    held = Stars(shards, shards, 58, 8, processes())
+    windows = list(held.windows(torch.Generator().manual_seed(0)))
+    assert [len(rows) for rows in windows] == [7, 7, 0]
+    assert held.steps() == 14
+
+
 def test_stars_of_a_batch_come_from_all_over_the_window(tmp_path):
     """One from each of the stretches that the places of a batch have: none next to another."""
     x = [np.arange(6400, dtype=np.float32)[:, None]]
