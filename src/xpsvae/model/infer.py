@@ -73,7 +73,7 @@ def reconstruct(model, z):
 
 
 def shard(n_stars, number, shards):
-    """Rows of one of several shards: whole chunks, as many in each as can be.
+    """Rows of one of several shards, of whole chunks and as equal as can be.
 
     Parameters
     ----------
