@@ -50,7 +50,7 @@ class Recipe:
     restart_every: int = 0  # cosine: epochs from one restart to the next
     final_learning_rate: float = 0.0  # cosine: where the rate is about to arrive at a restart
     n_latents: int = 6
-    window: int = 0  # stars held on the device at a time, for data that do not fit; 0: all
+    window: int = 0  # stars held at a time, by all processes together; 0: all stars, in each
     seed: int = 0  # of the initial weights, the order of the stars and the noise
     validate_every: int = 1  # epochs between two validations; the last epoch always has one
     checkpoint_every: int = 10  # epochs between two checkpoints

@@ -84,12 +84,15 @@ def checked(x, x_err, which, width=None):
     Raises
     ------
     InputError
-        If shapes differ or are wrong.
+        If shapes differ or are wrong, or there is something else than numbers.
     """
-    x, x_err = (
-        np.array(array, np.float32, copy=None, order="C", subok=isinstance(array, np.memmap))
-        for array in (x, x_err)
-    )
+    try:
+        x, x_err = (
+            np.array(array, np.float32, copy=None, order="C", subok=isinstance(array, np.memmap))
+            for array in (x, x_err)
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the {which} arrays do not hold numbers ({error}): give float arrays.") from error
     if x.ndim != 2 or x.shape != x_err.shape or width not in (None, x.shape[-1]):
         columns = "n_inputs" if width is None else width
         raise InputError(
