@@ -197,6 +197,20 @@ def test_other_code_leaves_out_its_products_and_what_hangs_on_them(made, tmp_pat
     assert installed(tmp_path / "root").keys() == expected
 
 
+def test_other_code_of_a_job_for_each_shard_reaches_what_joins_them(made):
+    folder, rules = made
+    shards = rules[0] | {"rule": "encode", "outputs": ["parts/{number}.npy"], "inputs": []}
+    join = rules[0] | {
+        "rule": "join",
+        "outputs": ["whole.npy"],
+        "inputs": ["parts/1-of-2.npy", "parts/2-of-2.npy"],
+    }
+    manifest = restore.check(folder)
+    manifest["rules"] += [shards, join]
+    later = [*rules, shards | {"code": {"src/module.py": "0" * 64}}, join]
+    assert list(restore.outdated_rules(manifest, later)) == ["encode", "join"]
+
+
 def test_other_parameter_is_named(made):
     folder, rules = made
     later = changed(rules, "train_svae", params={"training": {"epochs": 4}})

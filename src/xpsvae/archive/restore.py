@@ -129,14 +129,18 @@ def outdated_rules(manifest, rules):
     for rule in rules:
         if reason := _difference(archived.get(rule["rule"]), rule):
             reasons[rule["rule"]] = reason
-    maker = {path: rule["rule"] for rule in rules for path in rule["outputs"]}
+    makers = [(_pattern(path), rule["rule"]) for rule in rules for path in rule["outputs"]]
+    sources = {
+        rule["rule"]: {name for path in rule["inputs"] for made, name in makers if made.fullmatch(path)}
+        for rule in rules
+    }
     grown = True
     while grown:
         grown = False
-        for rule in rules:
-            source = next((maker[path] for path in rule["inputs"] if maker.get(path) in reasons), None)
-            if source and rule["rule"] not in reasons:
-                reasons[rule["rule"]], grown = f"reads from {source}", True
+        for rule, read in sources.items():
+            source = min(read & reasons.keys(), default=None)
+            if source and rule not in reasons:
+                reasons[rule], grown = f"reads from {source}", True
     return reasons
 
 
@@ -218,6 +222,11 @@ def touch(snakefile, config):
         raise InputError(
             f"the products are in place, but snakemake --touch all failed: {run.stderr[-500:]!r}."
         )
+
+
+def _pattern(output):
+    """Match the paths that an output with wildcards stands for."""
+    return re.compile(re.sub(r"\\\{.+?\\\}", ".+", re.escape(output)))
 
 
 def _difference(archived, rule):
