@@ -40,7 +40,11 @@ rule classify_alpha:
     output:
         classifiers=f"{BUILD}/alpha/classifiers.json",
         predictions=f"{BUILD}/alpha/predictions.parquet",
-        csv=f"{ROOT}/tables/table1.csv",
+        csv=report(
+            f"{ROOT}/tables/table1.csv",
+            category="Tables",
+            labels={"table": "Table 1, classification"},
+        ),
         json=f"{ROOT}/tables/table1.json",
         tex=f"{ROOT}/tables/table1.tex",
     log:
