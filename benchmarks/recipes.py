@@ -33,7 +33,6 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast": ("fast", {}),
     "fast, no KL warm-up": ("fast", {"kl_warm_up": 0.0}),
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
-    "fast, no KL warm-up, free bits 0.1": ("fast", {"kl_warm_up": 0.0, "free_bits": 0.1}),
 }
 LOOKS = {
     "published": plotting.Look("published", plotting.MODELS["pca"].color, (0, (4, 1.5))),
