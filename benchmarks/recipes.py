@@ -192,14 +192,15 @@ def draw(runs, goal, path):
     for name, members in runs.items():
         look = LOOKS[name]
         seconds, losses = (np.array([run["curve"][key] for run in members]) for key in ("seconds", "loss"))
-        axes.plot(seconds.T, losses.T, color=look.color, lw=0.4, alpha=0.35)
+        axes.plot(seconds.T, losses.T, color=look.color, lw=0.5, alpha=0.5)
         step = np.floor(PER_DECADE * np.log10(seconds))
-        middle = [(np.median(seconds[step == at]), np.median(losses[step == at])) for at in np.unique(step)]
+        shared = [at for at in np.unique(step) if (step == at).any(axis=1).all()]  # by all seeds
+        middle = [(np.median(seconds[step == at]), np.median(losses[step == at])) for at in shared]
         label = f"{name} ({len(members)} seed{'s' * (len(members) > 1)})"
         axes.plot(*zip(*middle, strict=True), color=look.color, ls=look.linestyle, lw=2, label=label)
         visible.extend(seconds[losses < TOP])
     axes.axhline(goal, color="0.2", lw=0.7, ls=(0, (1, 2)))
-    axes.annotate("where published ends", (min(visible), goal), (0, 3), textcoords="offset points")
+    axes.annotate("where published ends, median", (min(visible), goal), (0, 3), textcoords="offset points")
     axes.set(xscale="log", xlabel="Wall time", ylabel="Loss on the test stars", ylim=(None, TOP))
     axes.set_xticks(list(TICKS), TICKS.values())
     axes.set_xticks([], minor=True)
