@@ -38,11 +38,11 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
     Parameters
     ----------
     stars : pandas.DataFrame (n,)
-        Pristine stars: m_h, alpha_m [dex], latents mean_k.
+        Pristine stars: m_h, alpha_m [dex], latents z_k.
     marks : pandas.DataFrame (n,)
         Of the same stars: giant (bool), high_alpha and enceladus (nullable).
     alpha_tracks : pandas.DataFrame
-        track, n, m_h, alpha_m, mean_k; null where a bin is empty.
+        track, n, m_h, alpha_m, z_k; null where a bin is empty.
     alpha_summary : dict
         ``enceladus_kind``: ``"actions"`` or ``"chemical"``.
     dimensions : dict
@@ -58,7 +58,7 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
     across, down = distinct_dimensions(
         dimensions, ("m_h", "alpha_m"), range(1, len(latent_columns(stars)) + 1)
     )[:2]
-    x, y = f"mean_{across}", f"mean_{down}"
+    x, y = f"z_{across}", f"z_{down}"
     labels = {"xlabel": latent_label(across, dimensions), "ylabel": latent_label(down, dimensions)}
 
     figure, (abundances, sequences, halo) = new_figure(DOUBLE, 2.9, ncols=3)

@@ -37,11 +37,11 @@ def draw(stars, dimensions, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: teff [K], logg [dex], latents mean_k.
+        Pristine stars: teff [K], logg [dex], latents z_k.
     dimensions : dict
         Dimension of each label; ``boundary`` between main sequence and giant branch.
     kiel : pandas.DataFrame
-        Tracks: branch, centre, n, teff, logg, mean_k.
+        Tracks: branch, centre, n, teff, logg, z_k.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def draw(stars, dimensions, kiel):
     all_dimensions = range(1, len(latent_columns(stars)) + 1)
     candidates = distinct_dimensions(dimensions, ("teff", "m_h", "alpha_m", "logg"), all_dimensions)
     across = next(dimension for dimension in candidates if dimension != down)
-    x, y = f"mean_{across}", f"mean_{down}"
+    x, y = f"z_{across}", f"z_{down}"
 
     figure, (left, right) = new_figure(DOUBLE, 3.5, ncols=2)
     kiel_axes(left, *EXTENT)

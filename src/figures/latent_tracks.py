@@ -31,13 +31,13 @@ def draw(stars, dimensions, latent_summary, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: latents mean_k.
+        Pristine stars: latents z_k.
     dimensions : dict
         Dimension of each label.
     latent_summary : dict
         ``kl`` of each dimension [nats]; the 1-based ``dead`` ones.
     kiel : pandas.DataFrame
-        Tracks: branch, centre, n, mean_k.
+        Tracks: branch, centre, n, z_k.
 
     Returns
     -------

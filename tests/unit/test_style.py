@@ -17,7 +17,7 @@ from xpsvae.plot import style
 from xpsvae.plot.corner import corner_axes
 
 FIGURES = Path(__file__).parents[2] / "src" / "figures"
-LATENTS = [f"mean_{k}" for k in range(1, 7)]
+LATENTS = [f"z_{k}" for k in range(1, 7)]
 DIMENSIONS = {
     "logg": 2,
     "teff": 4,

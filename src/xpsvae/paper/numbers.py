@@ -312,12 +312,12 @@ def track_macros(kiel, metallicity, live):
 
 def _follows(track, live):
     """Live latent whose bin means are ordered most like the bins, and the rank correlation of the two."""
-    means = track[[f"mean_{dimension}" for dimension in live]]
+    means = track[[f"z_{dimension}" for dimension in live]]
     ranks = means.rank().corrwith(track["centre"].rank()).dropna()
     if ranks.empty:
         return NOT_AVAILABLE, None
     best = ranks.abs().idxmax()
-    return _latent(best.removeprefix("mean_")), ranks[best]
+    return _latent(best.removeprefix("z_")), ranks[best]
 
 
 _BASELINES = {"Pca": "pca", "Mlp": "label_mlp"}
@@ -461,14 +461,14 @@ def alpha_track_macros(tracks, live):
     known = len(fixed) > 1
     first, last = (fixed.iloc[0], fixed.iloc[-1]) if known else (None, None)
     moves = {}
-    for name in [f"mean_{dimension}" for dimension in live] if known else ():
+    for name in [f"z_{dimension}" for dimension in live] if known else ():
         variance = (first["n"] * first[f"{name}_se"] ** 2 + last["n"] * last[f"{name}_se"] ** 2) / 2
         moves[name] = (last[name] - first[name]) / variance**0.5
     furthest = max(moves, key=lambda name: abs(moves[name])) if known else None
     return macros | {
         "AlphaTrackFrom": decimal(first["alpha_m"] if known else None),
         "AlphaTrackTo": decimal(last["alpha_m"] if known else None),
-        "AlphaTrackLatent": _latent(furthest.removeprefix("mean_")) if known else NOT_AVAILABLE,
+        "AlphaTrackLatent": _latent(furthest.removeprefix("z_")) if known else NOT_AVAILABLE,
         "AlphaTrackMove": signed(moves[furthest] if known else None, 2),
         "AlphaTrackLogg": signed(last["logg"] - first["logg"] if known else None, 2),
         "AlphaTrackMh": signed(last["m_h"] - first["m_h"] if known else None, 2),
