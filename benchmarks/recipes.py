@@ -35,8 +35,8 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
 }
 LOOKS = {
-    "published": style.Look("published", style.MODELS["pca"].color, (0, (4, 1.5))),
-    "fast": style.Look("fast", style.MODELS["svae"].color),
+    "published": style.Look("published", "#BB5566", (0, (4, 1.5))),
+    "fast": style.Look("fast", "#004488"),
 }
 METRICS = {"accuracy": "accuracy", "recall_high": "P_high", "recall_low": "P_low", "roc_auc": "AUC"}
 VALIDATIONS = 500  # of a run, about

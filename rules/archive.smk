@@ -1,7 +1,56 @@
 """Archives of a finished build, to Zenodo and back; none of these is part of `all`."""
 
+import json
+from types import SimpleNamespace
+
 ARCHIVED = sorted({str(path) for path in rules.all.input})
-JOBS = [describe(rule) for rule in workflow.rules if rule.output and rule.script]
+
+
+def describe(rule, variant):
+    """Describe a rule as it is in one variant, in plain JSON: what functions of the variant give, not their names."""
+
+    def resolved(value):
+        return value(SimpleNamespace(variant=variant)) if callable(value) else value
+
+    def path(value):
+        return str(resolved(value)).replace("{variant}", variant)
+
+    script = rule.script.format(
+        params=rule.params
+    )  # figures name theirs by a parameter
+    script = f"src/{script[script.index('src/') + 4 :]}"
+    described = {
+        "rule": rule.name if variant == choices.CORRECTED else f"{rule.name} ({variant})",
+        "description": rule.docstring or f"Draw {rule.name.removeprefix('fig_')}.",
+        "script": script,
+        "code": [
+            f"src/{name}" for name in dependencies.imported_modules(f"{BASE}/{script}")
+        ],
+        "inputs": [path(value) for value in rule.input],
+        "outputs": [path(value) for value in rule.output],
+        "params": {
+            name: resolved(value)
+            for name, value in rule.params.items()
+            if name != "code"  # what it does; the archive has the files
+        },
+    }
+    return json.loads(json.dumps(described, default=str))
+
+
+def archived_jobs():
+    """Describe every rule that a product of the archive can be from, in each variant that is archived."""
+    for rule in workflow.rules:
+        if not (rule.output and rule.script and str(rule.script).startswith("../")):
+            continue
+        if "{variant}" not in str(rule.output[0]):
+            yield describe(rule, choices.CORRECTED)
+            continue
+        for variant in choices.variants():
+            if set(made(rule.output, variant)) & set(ARCHIVED):
+                yield describe(rule, variant)
+
+
+JOBS = list(archived_jobs())
 RESERVATION = {
     "doi": RESERVED_DOI,
     "server": config["deposit"]["server"],
@@ -14,7 +63,6 @@ rule archive:
     input:
         products=ARCHIVED,
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
-        code=code("scripts/build_archive.py"),
     output:
         directory(f"{ROOT}/archive"),
     log:
@@ -22,8 +70,11 @@ rule archive:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=250,
     params:
         jobs=JOBS,
+        code=code("scripts/build_archive.py"),
     message:
         "Bundling the products for the archive"
     script:
@@ -38,6 +89,8 @@ rule reserve_doi:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         **RESERVATION,
     message:
@@ -58,6 +111,8 @@ rule deposit:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         **RESERVATION,
         publish=config["deposit"]["publish"],
@@ -75,8 +130,10 @@ rule restore:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=250,
     params:
-        archive=RESTORED,
+        archive=RESTORE_FROM,
         jobs=JOBS,
         root=ROOT,
     message:

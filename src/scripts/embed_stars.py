@@ -27,7 +27,7 @@ with job(snakemake):
             append_latents(pd.concat([source_id, posterior], axis=1))
             append_reconstruction(block[:, -2 * n_inputs : -n_inputs])
             append_scatter(block[:, -n_inputs:])
-            test = products.read_table(given.subsets, ["test"], rows)["test"].to_numpy(bool)
+            test = products.read_table(given.split, ["test"], rows)["test"].to_numpy(bool)
             total += latents.divergence(*np.split(block[test, : 2 * n_latents], 2, axis=1)).sum(0)
             count += test.sum()
     products.write_json(made.summary, latents.summary(total / count))

@@ -10,6 +10,7 @@ import traceback
 from contextlib import contextmanager
 
 from xpsvae import provenance
+from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 
 __all__ = ["job"]
@@ -50,7 +51,7 @@ def job(snakemake):
     if not getattr(snakemake.resources, "gpu", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     script = sys.modules["__main__"].__file__  # where Snakemake found it, not the copy that runs
-    provenance.set_mark([script, *snakemake.input.get("code", [])], snakemake.config)
+    provenance.set_mark([script, *imported_modules(script)], snakemake.config)
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)

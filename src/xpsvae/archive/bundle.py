@@ -120,7 +120,6 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
     manifest = {
         "format": FORMAT,
         "dataset": config["dataset"],
-        "protocol": config["protocol"],
         "commit": provenance.commit(),
         "doi": read_json(root / DOI)["doi"] if DOI in products else None,
         "config_sha256": digest,

@@ -7,8 +7,10 @@ true when the numbers change.
 
 import re
 
-from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
+from xpsvae.analysis.classify import CLASSIFIERS
+from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
+from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
 
 __all__ = [
     "alpha_macros",
@@ -20,6 +22,7 @@ __all__ = [
     "model_macros",
     "n_parameters",
     "paper_macros",
+    "switch_macros",
     "switches",
     "track_macros",
 ]
@@ -98,7 +101,6 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
         "NRows": count(labels["rows"]),
         "NDuplicateRows": count(labels["duplicates_dropped"]),
         "NUnmatched": count(labels["unmatched"]),
-        "TestFraction": decimal(cutflow["split"]["test_fraction"], 1),
         "GMin": decimal(g.min(), 1),
         "GMax": decimal(g.max(), 1),
         "GMedian": decimal(g.median(), 1),
@@ -320,48 +322,62 @@ def _follows(track, live):
     return _latent(best.removeprefix("z_")), ranks[best]
 
 
-_BASELINES = {"Pca": "pca", "Mlp": "label_mlp"}
-_MODEL_SUFFIXES = {"Svae": "svae", **_BASELINES}
-
-
-def comparison_macros(summary, baselines, per_star):
-    """How the sVAE compares with both baselines, in coefficients and in flux.
+def comparison_macros(summary, per_star):
+    """How the sVAE compares with every other model, in coefficients and in flux.
 
     Parameters
     ----------
-    summary, baselines : dict
-        ``comparison/summary.json``, ``comparison/baselines.json``.
+    summary : dict
+        ``comparison/summary.json``: ``models`` are what each says of itself (`xpsvae.compare.registry.card`).
     per_star : pandas.DataFrame
         ``comparison/per_star.parquet``; medians are over the stars for which every model has a prediction.
     """
-    macros = {
-        "NCoefficients": count(len(summary["coefficients"]["svae"]["rmse"])),
-        "HalfCoefficients": count(len(summary["coefficients"]["svae"]["rmse"]) // 2),
-        "NWavelengths": count(len(summary["wavelengths"]["svae"]["rmse"])),
-        "NSamples": count(len(baselines["label_mlp"]["wavelength"])),
-        "PcaComponents": count(len(baselines["pca"]["explained_variance"])),
-        "PcaVariance": decimal(100 * sum(baselines["pca"]["explained_variance"]), 1),
-        "LabelMlpMissing": count(
-            baselines["label_mlp"]["n_missing_label"] + baselines["label_mlp"]["n_a_k_outside"]
+    cards = {card["model"]: card for card in summary["models"]}
+    others = [card for name, card in cards.items() if name != "svae"]
+    coefficients, flux = summary["coefficients"], summary["wavelengths"]
+    ratios = {name: _median(entry["ratio"]) for name, entry in coefficients.items() if name != "svae"}
+    return {
+        "NCoefficients": count(len(coefficients["svae"]["rmse"])),
+        "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
+        "NWavelengths": count(len(flux["svae"]["rmse"])),
+        "NModelsCompared": _word(len(others)),
+        "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
+        "ModelRatios": listing(
+            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large" for name, ratio in ratios.items()
         ),
-        "LabelMlpPredicted": count(baselines["label_mlp"]["n_predicted"]),
+        "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
+        "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
+        "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
+        "FluxErrors": listing(_errors(cards, per_star, "flux")),
+        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
     }
-    for space, prefix in (("coefficients", "Coefficient"), ("wavelengths", "Flux")):
-        for suffix, model in _BASELINES.items():
-            ratio = sorted(summary[space][model]["rmse_ratio"])
-            macros |= {
-                f"{prefix}Ratio{suffix}": decimal(_median(ratio)),
-                f"{prefix}Ratio{suffix}Min": decimal(ratio[0]),
-                f"{prefix}Ratio{suffix}Max": decimal(ratio[-1]),
-                f"{prefix}Wins{suffix}": count(sum(value > 1 for value in ratio)),
-            }
-            if space == "coefficients":
-                macros[f"SvaeVersus{suffix}"] = _versus(_median(ratio))
-    known = per_star.dropna(subset=[f"rmse_coefficient_{model}" for model in _MODEL_SUFFIXES.values()])
-    for suffix, model in _MODEL_SUFFIXES.items():
-        macros[f"RmseCoefficient{suffix}"] = decimal(known[f"rmse_coefficient_{model}"].median(), 1)
-        macros[f"RmseFlux{suffix}"] = decimal(known[f"rmse_flux_{model}"].median(), 1)
-    return macros
+
+
+def _ratios(cards, space, what):
+    for name, entry in space.items():
+        if name != "svae":
+            ratio = sorted(entry["ratio"])
+            yield (
+                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
+                f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
+                f"{count(sum(value > 1 for value in ratio))} of {count(len(ratio))} {what}."
+            )
+
+
+def _errors(cards, per_star, kind):
+    columns = {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
+    known = per_star.dropna(subset=list(columns.values()))
+    for name, column in columns.items():
+        yield f"{decimal(known[column].median(), 1)} with {cards[name]['prose']}"
+
+
+def _number(value):
+    return count(value) if isinstance(value, int) else decimal(value, 1)
+
+
+def _word(number):
+    words = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
+    return words[number] if number < len(words) else count(number)
 
 
 def _median(values):
@@ -376,28 +392,38 @@ def _versus(ratio):
     return "better than" if ratio > 1 else "worse than"
 
 
-def alpha_macros(summary, report, variant="leak_free"):
+def alpha_macros(summary, report):
     """Scores of the classifiers, and whether latents add to labels.
 
     Parameters
     ----------
     summary, report : dict
         ``alpha/summary.json``, ``alpha/classifiers.json``.
-    variant : str
-        Whose scores the text quotes; those of labels in the published and the corrected order of columns,
-        on one and the same split, are quoted beside them.
     """
-    scores = {(entry["classifier"], entry["variant"]): entry for entry in report["classifiers"]}
-    gains = {(entry["classifier"], entry["over"], entry["variant"]): entry for entry in report["gains"]}
-    sample = report["variants"][variant]
-    names = {
-        "Label": "label",
-        "Latent": "latent",
-        "LatentLive": "latent_live",
-        "LabelLatent": "label_latent",
-        "LabelPermuted": "label_permuted",
+    macros = _sample_macros(summary, report["sample"]) | _score_macros(report) | _gain_macros(report)
+    scores, gains = _by_classifier(report), _by_pair(report)
+    informed = scores["latent"]["intervals"]["roc_auc"][0] > 0.5
+    return macros | {
+        "LatentVerdict": (
+            r"hold information on $[\alpha/\mathrm{M}]$"
+            if informed
+            else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
+        ),
+        "LatentVersusLabel": _beyond(gains["latent", "label"]["roc_auc"]["interval"]),
+        "GainVerdict": _gain(gains["label_latent", "label"]["accuracy"]["interval"]),
     }
-    macros = {
+
+
+def _by_classifier(report):
+    return {entry["classifier"]: entry for entry in report["classifiers"]}
+
+
+def _by_pair(report):
+    return {(entry["classifier"], entry["over"]): entry for entry in report["gains"]}
+
+
+def _sample_macros(summary, sample):
+    return {
         "NGiants": count(summary["n_giants"]),
         "NHighAlpha": count(summary["n_high_alpha"]),
         "HighFraction": decimal(100 * summary["high_alpha_fraction"], 1),
@@ -408,41 +434,59 @@ def alpha_macros(summary, report, variant="leak_free"):
         "NClassifierTest": count(sample["n_test"]),
         "AccMajority": decimal(sample["majority"], 3),
     }
+
+
+def _score_macros(report):
+    names = {
+        "Label": "label",
+        "Latent": "latent",
+        "LatentLive": "latent_live",
+        "LabelLatent": "label_latent",
+        "LabelPermuted": "label_permuted",
+    }
+    macros, scores = {}, _by_classifier(report)
     for suffix, classifier in names.items():
-        entry = scores[classifier, variant]
-        macros[f"Acc{suffix}"] = decimal(entry["accuracy"], 3)
-        macros[f"Auc{suffix}"] = decimal(entry["roc_auc"], 3)
+        macros[f"Acc{suffix}"] = decimal(scores[classifier]["accuracy"], 3)
+        macros[f"Auc{suffix}"] = decimal(scores[classifier]["roc_auc"], 3)
     for suffix in ("Label", "Latent"):
-        bounds = scores[names[suffix], variant]["intervals"]
+        bounds = scores[names[suffix]]["intervals"]
         macros[f"Acc{suffix}Interval"] = interval(bounds["accuracy"])
         macros[f"Auc{suffix}Interval"] = interval(bounds["roc_auc"])
-    for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
-        macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
-        macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
-    pairs = {
-        "": ("label_latent", "label", variant),
-        "Permuted": ("label_latent", "label_permuted", variant),
-        "Corrected": ("label_latent", "label", "corrected"),
-        "Live": ("latent", "latent_live", variant),
-    }
-    for suffix, pair in pairs.items():
-        gain = gains[pair]
-        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
-            macros[f"Gain{prefix}{suffix}"] = signed(gain[metric]["gain"])
-            macros[f"Gain{prefix}{suffix}Interval"] = interval(gain[metric]["interval"])
-    published = [entry["accuracy"] for (_, other), entry in scores.items() if other == "published"]
-    majority = report["variants"]["published"]["majority"]
-    macros["AccMajorityPublished"] = decimal(majority, 3)
-    macros["NPublishedClassifiers"] = count(len(published))
-    macros["NBelowMajority"] = count(sum(accuracy < majority for accuracy in published))
-    macros["LatentVerdict"] = (
-        r"hold information on $[\alpha/\mathrm{M}]$"
-        if scores["latent", variant]["intervals"]["roc_auc"][0] > 0.5
-        else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
-    )
-    macros["LatentVersusLabel"] = _beyond(gains["latent", "label", variant]["roc_auc"]["interval"])
-    macros["GainVerdict"] = _gain(gains["label_latent", "label", variant]["accuracy"]["interval"])
     return macros
+
+
+def _gain_macros(report, pairs=None):
+    pairs = pairs or {
+        "": ("label_latent", "label"),
+        "Permuted": ("label_latent", "label_permuted"),
+        "Live": ("latent", "latent_live"),
+    }
+    macros, gains = {}, _by_pair(report)
+    for suffix, pair in pairs.items():
+        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
+            gain = gains[pair][metric]
+            macros[f"Gain{prefix}{suffix}"] = signed(gain["gain"])
+            macros[f"Gain{prefix}{suffix}Interval"] = interval(gain["interval"])
+    return macros
+
+
+def switch_macros(label_features, leakage):
+    """What two choices of the published code do to the classifiers, each alone.
+
+    Parameters
+    ----------
+    label_features, leakage : dict
+        ``alpha/classifiers.json`` of the variants ``only-label_features`` and ``only-leakage``.
+    """
+    scores, majority = _by_classifier(label_features), label_features["sample"]["majority"]
+    published = [scores[name]["accuracy"] for name, entry in CLASSIFIERS.items() if entry.published]
+    return {
+        "AccLabelScrambled": decimal(scores["label"]["accuracy"], 3),
+        "AucLabelScrambled": decimal(scores["label"]["roc_auc"], 3),
+        "NPublishedClassifiers": count(len(published)),
+        "NBelowMajority": count(sum(accuracy < majority for accuracy in published)),
+        **_gain_macros(leakage, {"Random": ("label_latent", "label")}),
+    }
 
 
 def alpha_track_macros(tracks, live):
