@@ -20,7 +20,7 @@ def draw(comparison):
     matplotlib.figure.Figure
     """
     models, statistics = looks(comparison), comparison["coefficients"]
-    others = [model for model in statistics if model != "svae"]
+    others = [model for model in models if model != "svae" and model in statistics]
     figure, panels = new_figure(SINGLE, 4.0, nrows=2, sharex=True, sharey=True)
     for axes, band, half in zip(panels, ("BP", "RP"), (0, 1), strict=True):
         for model in others:

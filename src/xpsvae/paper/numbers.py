@@ -335,7 +335,7 @@ def comparison_macros(summary, per_star):
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {name: _median(entry["ratio"]) for name, entry in coefficients.items() if name != "svae"}
+    ratios = {name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})}
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
@@ -354,9 +354,9 @@ def comparison_macros(summary, per_star):
 
 
 def _ratios(cards, space, what):
-    for name, entry in space.items():
-        if name != "svae":
-            ratio = sorted(entry["ratio"])
+    for name in cards:
+        if "ratio" in space.get(name, {}):
+            ratio = sorted(space[name]["ratio"])
             yield (
                 f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
                 f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
