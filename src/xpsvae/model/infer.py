@@ -18,7 +18,7 @@ CHUNK = 4096  # stars at a time; larger ones are no faster. Another number would
 # The leading coefficients of BP and RP, added, over the mean absolute one. Both are positive and larger than
 # all others, so this is 32 ... 105 for coefficients [e-/s] of the library's stars, over F_G or not, and above
 # 20 with the noise of G = 17.5. Standardised they make up for each other, since together they are the G flux:
-# -3.3 ... 2.4 for the same stars, closer to 0 with noise, below 13.3 with half as much light again from blends.
+# -3.3 ... 2.4 for the same stars, closer to 0 with noise, below 13.3 with half as much light more by blends.
 _LEADING = 15.0
 _LARGEST = 500.0  # mean absolute coefficient; up to 44 for the library's stars, 220 with the noise of G = 20
 _LOOKED_AT = 64  # stars of a chunk, to cost nothing
