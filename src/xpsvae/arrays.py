@@ -11,7 +11,7 @@ import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["identifiers", "plain"]
+__all__ = ["convert", "identifiers", "plain"]
 
 _REAL = {int, float, Decimal, *(np.dtype(code).type for code in "efdgbhilqBHILQ")}
 _KINDS = {
@@ -92,6 +92,38 @@ def identifiers(name, values):
     return array.astype(np.int64)
 
 
+def convert(name, array, given, unit):
+    """Numbers of one unit in another one.
+
+    Parameters
+    ----------
+    name : str
+        What the numbers are called in an error.
+    array : array
+    given, unit : str or astropy unit
+        The unit they are in, and the one that is wanted.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    InputError
+        If the unit is unknown or of another dimension.
+    """
+    from astropy import units
+
+    try:
+        there = given if isinstance(given, str) else units.Unit(given)
+        if isinstance(there, (str, units.UnrecognizedUnit)):  # as the Gaia archive writes some
+            there = units.Unit(str(there).replace("'", "").replace("e-", "electron"))
+        return np.asarray(there.to(units.Unit(unit), array))
+    except (TypeError, ValueError) as error:
+        expected = f"in {unit}" if unit else "a number without unit"
+        raise InputError(f"{name} is in {given}, but must be {expected}: convert it.") from error
+
+
 def _opened(name, values, unit):
     """Take the array out of its holder."""
     if isinstance(values, (list, tuple)):
@@ -107,11 +139,11 @@ def _opened(name, values, unit):
             return values  # a dataset on disk: who takes it slices it
     array = np.asarray(getattr(values, "unmasked", values))
     if mask is not None or given is not None:
+        if np.any(mask) and array.dtype.kind in "fiuO":
+            array = np.where(mask, np.nan, array)  # first, since what lies under a mask may be anything
         array = plain(name, array)
-        if np.any(mask):
-            array = np.where(mask, np.nan, array)
         if given is not None:
-            array = _converted(name, array, given, unit)
+            array = convert(name, array, given, unit)
     return array
 
 
@@ -131,16 +163,3 @@ def _gathered(name, items, unit):
         raise InputError(
             f"{name} has rows of different lengths: give one of the same length a star."
         ) from error
-
-
-def _converted(name, array, given, unit):
-    from astropy import units
-
-    try:
-        there = given if isinstance(given, str) else units.Unit(given)
-        if isinstance(there, (str, units.UnrecognizedUnit)):  # as the Gaia archive writes some
-            there = units.Unit(str(there).replace("'", "").replace("e-", "electron"))
-        return np.asarray(there.to(units.Unit(unit), array))
-    except (TypeError, ValueError) as error:
-        expected = f"in {unit}" if unit else "a number without unit"
-        raise InputError(f"{name} is in {given}, but must be {expected}: convert it.") from error
