@@ -13,7 +13,8 @@ import numpy as np
 from xpsvae.arrays import identifiers
 from xpsvae.errors import InputError
 from xpsvae.xp.basis import BANDS
-from xpsvae.xp.forms import NO_ARRAY, NOT_NUMERIC, blocks
+from xpsvae.xp.columns import NO_ARRAY, NOT_NUMERIC
+from xpsvae.xp.forms import blocks
 
 __all__ = ["XPSpectra", "iter_bulk", "read_spectra"]
 
