@@ -114,14 +114,15 @@ def convert(name, array, given, unit):
     """
     from astropy import units
 
-    try:
-        there = given if isinstance(given, str) else units.Unit(given)
-        if isinstance(there, (str, units.UnrecognizedUnit)):  # as the Gaia archive writes some
-            there = units.Unit(str(there).replace("'", "").replace("e-", "electron"))
-        return np.asarray(there.to(units.Unit(unit), array))
-    except (TypeError, ValueError) as error:
-        expected = f"in {unit}" if unit else "a number without unit"
-        raise InputError(f"{name} is in {given}, but must be {expected}: convert it.") from error
+    # The Gaia archive writes 'electron'.s**-1, quotes and all, and VOTable has units of its own.
+    in_words = str(given).replace("'", "").replace("e-", "electron")
+    for there in (given, in_words):
+        try:
+            return np.asarray(units.Unit(there).to(units.Unit(unit), array))
+        except (TypeError, ValueError):
+            pass  # the next, or the refusal
+    expected = f"in {unit}" if unit else "a number without unit"
+    raise InputError(f"{name} is in {given}, but must be {expected}: convert it.")
 
 
 def _opened(name, values, unit):

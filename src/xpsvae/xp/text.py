@@ -111,13 +111,20 @@ def _text_header(path):
 
 def _names(line, delimiter, path):
     line = line.strip("\r\n")
+    if delimiter not in (",", " "):
+        raise InputError(
+            f"{path} names '{one_line(delimiter, 20)}' as delimiter: give ecsv with commas or blanks."
+        )
     if delimiter not in line and "source_id" in line.lower():
         for separator, what in _SEPARATORS.items():
             if separator in line:
                 raise InputError(
                     f"{path} has its columns separated by {what}: give csv, separated by commas, or ecsv."
                 )
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise InputError(f"{path} has no line with column names ({error}): {FETCH_AGAIN}.") from error
 
 
 def _declared(header):
