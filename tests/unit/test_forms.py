@@ -550,6 +550,10 @@ def replace(old, new):
         (lambda whole, second: whole[: second + 700], "HDU 1"),  # inside the header of the second table
         (lambda whole, second: whole[:-2880], "cut short"),
         (replace(b"BINTABLE", b"BINTABLX"), "damaged in HDU 2"),
+        (
+            lambda whole, second: whole.replace(b"END" + b" " * 77, b"END" + b" " * 40 + b"x" + b" " * 36, 1),
+            "",
+        ),
         (replace(b"TFIELDS", b"TFIELDX"), ""),
         (replace(b"BITPIX  =                    8", b"BITPIX  =                    x"), ""),
         (replace(b"NAXIS1  = ", b"NAXIS1  =-"), ""),

@@ -25,6 +25,7 @@ from xpsvae.xp.columns import (
 
 __all__ = ["fits_blocks", "votable_blocks"]
 
+_FITS_BLOCK = 2880  # bytes
 _BYTES = {
     **dict.fromkeys(("boolean", "unsignedByte", "char"), 1),
     **dict.fromkeys(("short", "unicodeChar"), 2),
@@ -46,8 +47,10 @@ def fits_blocks(path, wanted):
         ends = [span["datLoc"] + span["datSpan"] for span in (hdu.fileinfo() for hdu in hdus)]
         if max(ends) > len(content):
             raise InputError(f"{path} is cut short ({len(content)} bytes): {FETCH_AGAIN}.")
-        if content[ends[-1] :].strip(b"\0 "):  # where astropy stops at a header that it cannot read
-            raise InputError(f"{path} is damaged after HDU {len(hdus) - 1}: {FETCH_AGAIN}.")
+        # Of a damaged header astropy makes no HDU, or takes it for a part of the header before.
+        headers = sum(content.startswith(b"XTENSION", start) for start in range(0, len(content), _FITS_BLOCK))
+        if content[ends[-1] :].strip(b"\0 ") or headers != len(hdus) - 1:
+            raise InputError(f"{path} is damaged, HDU {len(hdus) - 1} or behind it: {FETCH_AGAIN}.")
         tables = {
             _called("HDU", number, hdu.name, path): hdu
             for number, hdu in enumerate(hdus)
