@@ -82,10 +82,11 @@ def identifiers(name, values):
     if not array.size:
         return np.empty(array.shape, dtype=np.int64)
     if array.dtype.kind not in "iu":
-        raise InputError(
-            f"{name} is {array.dtype.name}, which need not hold all digits of a source_id: "
-            "give 64-bit integers."
+        kind = _KINDS.get(
+            array.dtype.kind, "text or objects" if array.dtype.kind == "O" else array.dtype.name
         )
+        why = ", which need not hold all digits of a source_id" if array.dtype.kind == "f" else ""
+        raise InputError(f"{name} is {kind}{why}: give 64-bit integers.")
     mask = getattr(values, "mask", False)  # a method of pandas
     if (not callable(mask) and np.any(mask)) or array.max() > np.iinfo(np.int64).max:
         raise InputError(f"{name} has masked or too large values: give 64-bit integers for all stars.")

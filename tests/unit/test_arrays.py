@@ -160,10 +160,10 @@ def test_integers_of_any_kind_are_identifiers(given):
         (np.array([1], "f4"), "float32"),
         (pd.Series([1, None], dtype="Int64"), "float64"),
         (np.array([2**63], np.uint64), "too large"),
-        ([2**70], "object"),
+        ([2**70], "objects: give 64-bit integers"),
         (np.ma.array([1, 2], mask=[0, 1]), "masked"),
-        (["4295806720"], "str"),
-        ([True], "bool"),
+        (["4295806720"], "source_id is text: give 64-bit integers"),
+        ([True], "source_id is truth values"),
     ],
 )
 def test_other_identifiers_are_refused(given, says):

@@ -438,6 +438,14 @@ def test_a_server_says_why(tmp_path, where):
     same(read_spectra(path), table())
 
 
+def test_an_error_of_the_old_form_counts(tmp_path):
+    file = VOTableFile()
+    file.resources.append(Resource())
+    file.resources[0].infos.append(Info(name="Error", value="ID unknown"))
+    file.to_xml(str(tmp_path / "x.xml"))
+    refused(tmp_path / "x.xml", "error message of the server", "ERROR (ID unknown)")
+
+
 def test_an_error_of_a_nested_resource_counts(tmp_path):
     write_votable(tmp_path / "x.xml", table(IDS[:2]), table(IDS[2:]), nested=True)
     text = (tmp_path / "x.xml").read_text()
@@ -702,3 +710,30 @@ def test_a_column_object_keeps_its_unit_and_name(tmp_path):
     np.testing.assert_array_equal(
         read_spectra(tmp_path / "x.ecsv").coefficients[:, :6], theirs["bp_coefficients"]
     )
+
+
+@pytest.mark.parametrize("form", [*WRITERS, "many.fits", "binary2.xml"])
+def test_damage_at_random_is_a_sentence_and_loses_no_star(tmp_path, form):
+    path, rng = tmp_path / form, np.random.default_rng(12)
+    if form == "many.fits":
+        write_fits(path, table(IDS[:2]), table(IDS[2:]))
+    elif form == "binary2.xml":
+        archive.write_datalink(path, content())
+    else:
+        WRITERS[form](path, table())
+    whole = path.read_bytes()
+    refusals = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in rng.integers(len(whole), size=rng.choice([1, 5])):
+            damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            spectra = read_spectra(path)
+        except InputError as error:
+            refusals += 1
+            assert "\n" not in str(error)
+        else:
+            assert len(spectra) + sum(map(len, spectra.dropped.values())) == len(IDS)
+            assert np.isfinite(spectra.coefficients).all()
+    assert refusals > 0

@@ -118,22 +118,31 @@ def _readable(path, form):
 
 
 def _require_success(file, path):
-    """Refuse the answer of a server that failed or left rows out; QUERY_STATUS says so."""
+    """Refuse the answer of a server that failed or left rows out: QUERY_STATUS says so, ERROR of old."""
     queue = [file]
     while queue:
         element = queue.pop(0)
         queue += element.resources
         for info in element.infos:
-            status = str(info.value).strip().upper()
-            if str(info.name).strip().upper() != "QUERY_STATUS" or status == "OK":
+            name, status, reason = (
+                str(info.name).strip().upper(),
+                str(info.value).strip().upper(),
+                info.content,
+            )
+            if name == "ERROR":
+                status, reason = name, info.value
+            elif name != "QUERY_STATUS" or status == "OK":
                 continue
-            reason = f" ({one_line(info.content)})" if info.content else ""
+            reason = f" ({one_line(reason)})" if reason else ""
             if status == "OVERFLOW":
                 raise InputError(
                     f"{path} is cut by the server's limit on rows, QUERY_STATUS OVERFLOW{reason}: "
                     "ask for fewer stars at once."
                 )
-            raise InputError(f"{path} is an error message of the server, QUERY_STATUS {status}{reason}.")
+            raise InputError(
+                f"{path} is an error message of the server, QUERY_STATUS {status}{reason}: "
+                "correct the request and send it again."
+            )
 
 
 def _called(what, number, name, path):

@@ -54,7 +54,7 @@ def find_columns(names, where):
         if "flux" in found:
             advice = (
                 "it holds sampled spectra (column flux); give XP_CONTINUOUS ones, or turn the flux into "
-                "coefficients with xpsvae.xp.flux_to_coefficients"
+                "coefficients with xpsvae.xp.flux_to_coefficients(flux, flux_error, sampled_by='archive')"
             )
         else:
             advice = f"give XP_CONTINUOUS spectra; its columns are {one_line(', '.join(names), 100)}"

@@ -63,6 +63,7 @@ def read_spectra(path, invalid="drop"):
     ----------
     path : path-like
         XP_CONTINUOUS of the Gaia archive in any of its forms: csv, ecsv, FITS or VOTable, also gzipped.
+        Columns are found by their names in any case; of several tables all are read, one after the other.
     invalid : {"drop", "refuse"}
         What to do if a spectrum lacks a band, has another number of values than the others, holds text,
         NaN, an error that is not positive or correlations that are not those of a positive definite matrix,
@@ -75,8 +76,9 @@ def read_spectra(path, invalid="drop"):
     Raises
     ------
     InputError
-        If the file is missing, cut, of another kind or without the needed columns; if no spectrum can be
-        used; if one cannot and ``invalid`` is "refuse".
+        If the file is missing, cut, of another kind, a server's error message or without the needed columns;
+        if source_id is no column of integers, or a column holds complex numbers or truth values; if its
+        tables do not fit together; if no spectrum can be used; if one cannot and ``invalid`` is "refuse".
     """
     parts = list(_iterate(path, None, invalid))
     dropped = _merge(part.dropped for part in parts)
@@ -104,7 +106,7 @@ def iter_bulk(path, source_ids, invalid="drop"):
     path : path-like
         Text files stream; FITS and VOTable are read whole.
     source_ids : array (n,) of int
-        Stars to keep.
+        Stars to keep, integers.
     invalid : {"drop", "refuse"}
         See `read_spectra`; stars that are not wanted are never refused.
 
