@@ -23,6 +23,7 @@ _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 
 
 def text_blocks(path, wanted):
+    """Rows of a csv or ecsv file, some at a time; see `xpsvae.xp.forms.blocks`."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv
@@ -31,11 +32,8 @@ def text_blocks(path, wanted):
     columns = find_columns(names, path)
     declared = _declared(header)
     datatype = declared.get(columns["source_id"], {}).get("datatype", "int64")
-    if not datatype.startswith(("int", "uint", "string")):
-        raise InputError(
-            f"source_id in {path} is {datatype}, which need not hold all digits of a source_id: "
-            "give 64-bit integers."
-        )
+    if not datatype.startswith(("int", "uint", "string")):  # digits may be lost though all are written
+        raise InputError(f"source_id in {path} is {datatype} by its header: give 64-bit integers.")
     with pa.input_stream(str(path), compression="gzip" if gzipped(path) else None) as stream:
         try:
             reader = pa.csv.open_csv(
