@@ -155,10 +155,12 @@ def _load(content):
 
 def _open_library(content):
     """Open a library from memory; from a file of this process where the system cannot."""
-    with contextlib.suppress(AttributeError, OSError), open(os.memfd_create("xpsvae"), "wb") as file:
-        file.write(content)
-        file.flush()
-        return ctypes.CDLL(f"/proc/self/fd/{file.fileno()}")
+    with contextlib.suppress(AttributeError, OSError):
+        # left open: the loader knows libraries by name, and another file could get this number
+        descriptor = os.memfd_create("xpsvae")
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        return ctypes.CDLL(f"/proc/self/fd/{descriptor}")
     with tempfile.NamedTemporaryFile(prefix="xpsvae-", suffix=".so") as file:
         file.write(content)
         file.flush()
