@@ -190,7 +190,7 @@ def test_other_code_leaves_out_its_products_and_what_hangs_on_them(made, tmp_pat
     later = changed(rules, "train_svae", code=code)
     outdated = restore.outdated_rules(restore.check(folder), later)
     assert list(outdated) == ["train_svae", "fig_kiel", "build_paper"]
-    assert outdated["train_svae"] == "src/module.py is another"
+    assert outdated["train_svae"] == "src/module.py has changed"
     assert outdated["build_paper"] == "reads from fig_kiel"
     restore.install(folder, tmp_path / "root", restore.check(folder), later)
     expected = {"catalog/stars.parquet", "catalog/coefficients.npy", "corrected/figures/bars.pdf"}
@@ -216,7 +216,7 @@ def test_other_parameter_is_named(made):
     later = changed(rules, "train_svae", params={"training": {"epochs": 4}})
     assert (
         restore.outdated_rules(restore.check(folder), later)["train_svae"]
-        == "its parameter training is another"
+        == "its parameter training has changed"
     )
 
 
