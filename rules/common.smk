@@ -19,7 +19,7 @@ from snakemake.exceptions import WorkflowError
 from xpsvae.config import training, validate
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
-from xpsvae.protocol import choices
+from xpsvae.choices import choices
 
 # `--config archive=…` says what to restore; in config.yaml the key holds the choices of the dataset of that name.
 RESTORED = None

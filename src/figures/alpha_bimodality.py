@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from xpsvae.analysis.sample import latent_columns, sample
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     DOUBLE,
     FEWEST_STARS,
     LABELS,

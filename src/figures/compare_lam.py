@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from xpsvae.plotting import MODELS, SINGLE, new_figure, note, save, styled
+from xpsvae.plot.style import MODELS, SINGLE, new_figure, note, save, styled
 
 BASELINES = ("pca", "label_mlp")
 

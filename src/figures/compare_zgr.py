@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from xpsvae.plotting import MODELS, SINGLE, new_figure, save, styled
+from xpsvae.plot.style import MODELS, SINGLE, new_figure, save, styled
 
 
 @styled

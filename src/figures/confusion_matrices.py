@@ -2,7 +2,7 @@
 
 from matplotlib.colors import Normalize
 
-from xpsvae.plotting import DOUBLE, SEQUENCES, new_figure, save, styled
+from xpsvae.plot.style import DOUBLE, SEQUENCES, new_figure, save, styled
 
 VARIANT = "corrected"
 NAMES = {

@@ -5,7 +5,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
-from xpsvae.plotting import DOUBLE, LABELS, MODELS, new_figure, note, save, styled
+from xpsvae.plot.style import DOUBLE, LABELS, MODELS, new_figure, note, save, styled
 
 BINS, ERROR_BINS = 36, 40
 FEW = 20  # stars beyond the edge of a shaded zone

@@ -5,7 +5,7 @@ from matplotlib.colors import LogNorm, Normalize
 
 from xpsvae.analysis.sample import latent_columns, sample
 from xpsvae.analysis.tracks import is_main_sequence
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     BRANCHES,
     DOUBLE,
     FEWEST_STARS,

@@ -1,7 +1,7 @@
 """Figure 5: residuals of the five leading coefficients of each band, for the sVAE and both baselines."""
 
-from xpsvae.plotting import DOUBLE, save
-from xpsvae.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, save
+from xpsvae.plot.residual_panels import residual_panels
 
 SHOWN = 5  # leading coefficients of each band
 

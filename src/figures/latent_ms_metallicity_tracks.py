@@ -2,8 +2,8 @@
 
 from xpsvae.analysis.sample import sample
 from xpsvae.analysis.tracks import is_main_sequence
-from xpsvae.corner import metallicity_corner
-from xpsvae.plotting import save
+from xpsvae.plot.corner import metallicity_corner
+from xpsvae.plot.style import save
 
 
 def draw(stars, metallicity, dimensions, m_h_half_width):

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from xpsvae.analysis.sample import latent_columns, sample
-from xpsvae.corner import corner_axes
-from xpsvae.plotting import (
+from xpsvae.plot.corner import corner_axes
+from xpsvae.plot.style import (
     BRANCHES,
     DOUBLE,
     FEWEST_STARS,

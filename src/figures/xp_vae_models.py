@@ -1,6 +1,6 @@
 """Figure 4: the sVAE beside the models it is compared with here, and those the paper compared it with."""
 
-from xpsvae.plotting import DOUBLE, MODELS, arrow, box, new_diagram, save, styled
+from xpsvae.plot.style import DOUBLE, MODELS, arrow, box, new_diagram, save, styled
 
 HEIGHT = 2.8  # of the figure [in]
 COLUMNS = (1.76, 5.34)  # middles of the label-independent and the label-dependent side [in]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from xpsvae.plotting import DOUBLE, save
-from xpsvae.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, save
+from xpsvae.plot.residual_panels import residual_panels
 
 SHOWN = range(442, 893, 50)  # [nm]
 

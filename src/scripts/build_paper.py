@@ -8,7 +8,7 @@ with job(snakemake):
     import yaml
 
     from xpsvae import provenance
-    from xpsvae.latex import typeset
+    from xpsvae.paper.latex import typeset
     from xpsvae.products import read_json, write_json, write_text
 
     given, outputs = snakemake.input, snakemake.output

@@ -7,7 +7,7 @@ with job(snakemake):
 
     from xpsvae.analysis.classify import classify, common_sample
     from xpsvae.analysis.sample import sample
-    from xpsvae.analysis.table1 import table_rows, tabular
+    from xpsvae.paper.table1 import table_rows, tabular
     from xpsvae.products import read_json, read_table, write_json, write_table, write_text
 
     files = snakemake.input

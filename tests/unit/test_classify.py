@@ -26,7 +26,7 @@ from xpsvae.analysis.classify import (
     resamples,
     scramble,
 )
-from xpsvae.analysis.table1 import plain_text, table_rows, tabular
+from xpsvae.paper.table1 import plain_text, table_rows, tabular
 from xpsvae.errors import InputError
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pandas as pd
 import pyarrow

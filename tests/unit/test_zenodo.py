@@ -3,7 +3,7 @@
 import os
 import re
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import h5py
 import numpy as np
 import pandas as pd

@@ -192,7 +192,7 @@ Made by the workflow at commit {manifest["commit"]}.
 
 To work on with it, check out that commit (or unpack `workflow/`) and run
 
-    snakemake --cores 1 restore --config archive=FOLDER_OR_DOI
+    snakemake --cores 1 restore --config restore_from=FOLDER_OR_DOI
 
 which verifies every checksum; afterwards `snakemake -n all` has nothing to do.
 """

@@ -221,7 +221,7 @@ def record_of(reference, server):
         return server, int(text)
     raise InputError(
         f"{reference!r} is neither a folder that is here nor a DOI of Zenodo such as 10.5281/zenodo.1234567: "
-        "correct --config archive=."
+        "correct --config restore_from=."
     )
 
 
@@ -250,13 +250,13 @@ def fetch(reference, server, folder, client=None):
         files = zenodo.files(answer)
     elif _token(site) is None:
         raise InputError(
-            f"{site} has no public record {number}: correct --config archive=, or, for a draft of yours, "
+            f"{site} has no public record {number}: correct --config restore_from=, or, for a draft of yours, "
             f"set the environment variable {_variable(site)}."
         )
     else:
         files = zenodo.files(zenodo.draft(number))
     if not files:
-        raise InputError(f"record {number} at {site} holds no files: correct --config archive=.")
+        raise InputError(f"record {number} at {site} holds no files: correct --config restore_from=.")
     entries = [
         Entry(name, found["url"], f"md5:{found['md5']}", found["size"]) for name, found in files.items()
     ]

@@ -98,7 +98,7 @@ def located(reference, root, server):
         If it is none of these or does not arrive.
     """
     if reference is None:
-        raise InputError("nothing to restore: add --config archive=, a folder or a DOI of Zenodo.")
+        raise InputError("nothing to restore: add --config restore_from=, a folder or a DOI of Zenodo.")
     if Path(reference).is_dir():
         yield Path(reference)
         return

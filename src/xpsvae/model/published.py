@@ -12,7 +12,7 @@ from xpsvae.errors import InputError
 from xpsvae.model.storage import load_into, save
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import write_text
-from xpsvae.recipe import RECIPES
+from xpsvae.model.recipe import RECIPES
 
 __all__ = ["load_published", "save_published"]
 

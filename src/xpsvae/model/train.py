@@ -24,7 +24,7 @@ from xpsvae.model.stars import Stars, shard_names
 from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
-from xpsvae.recipe import RECIPES, Recipe, choose
+from xpsvae.model.recipe import RECIPES, Recipe, choose
 
 __all__ = ["Fitted", "fit", "history_csv", "learning_rate"]
 
@@ -61,7 +61,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     report : function (row), optional
         Called with each row of the history as its epoch ends; by default standard error is told.
     **training
-        Arguments of `xpsvae.recipe.choose`: the name of a recipe, and what to do differently.
+        Arguments of `xpsvae.model.recipe.choose`: the name of a recipe, and what to do differently.
 
     Returns
     -------

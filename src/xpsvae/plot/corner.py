@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from xpsvae.analysis.sample import latent_columns
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     BRANCHES,
     FEWEST_STARS,
     SINGLE,

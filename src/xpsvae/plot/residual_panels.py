@@ -5,7 +5,7 @@ Shared by the figures that show residuals of coefficients and of flux. Nothing h
 
 import numpy as np
 
-from xpsvae.plotting import MODELS, new_figure, styled
+from xpsvae.plot.style import MODELS, new_figure, styled
 
 __all__ = ["residual_panels"]
 

@@ -7,8 +7,8 @@ true when the numbers change.
 
 import re
 
-from xpsvae.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
-from xpsvae.recipe import RECIPES
+from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
+from xpsvae.model.recipe import RECIPES
 
 __all__ = [
     "alpha_macros",

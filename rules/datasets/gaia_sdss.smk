@@ -1,20 +1,20 @@
-"""Dataset archive: labels from SDSS, XP spectra from the Gaia archive, actions of our own.
+"""Dataset gaia_sdss: labels from SDSS, XP spectra from the Gaia archive, actions of our own.
 
 The number of parts stands in config.yaml, so that the jobs are known before anything has been downloaded.
 """
 
-BY_DATALINK = config["archive"]["spectra"] == "datalink"
+BY_DATALINK = config["gaia_sdss"]["spectra"] == "datalink"
 N_PARTS = (
-    config["archive"]["datalink"]["parts"]
+    config["gaia_sdss"]["datalink"]["parts"]
     if BY_DATALINK
-    else config["archive"]["bulk"]["files"]
+    else config["gaia_sdss"]["bulk"]["files"]
 )
 PARTS = [f"{number:04d}" for number in range(N_PARTS)]
-PART = f"{ROOT}/data/{config['archive']['spectra']}/{{part}}"
+PART = f"{ROOT}/data/{config['gaia_sdss']['spectra']}/{{part}}"
 
 # How many jobs may download at once, whatever --cores and --resources say.
 if "connections" not in workflow.global_resources:
-    workflow.register_resource("connections", config["archive"]["connections"])
+    workflow.register_resource("connections", config["gaia_sdss"]["connections"])
 
 
 wildcard_constraints:
@@ -38,8 +38,8 @@ rule retrieve_table:
     resources:
         connections=1,
     params:
-        url=lambda wildcards: config["archive"][wildcards.table]["url"],
-        checksum=lambda wildcards: config["archive"][wildcards.table]["checksum"],
+        url=lambda wildcards: config["gaia_sdss"][wildcards.table]["url"],
+        checksum=lambda wildcards: config["gaia_sdss"][wildcards.table]["checksum"],
     message:
         "Downloading {wildcards.table} of SDSS"
     script:
@@ -63,7 +63,7 @@ rule convert_labels:
         ENVIRONMENT
     threads: 2
     params:
-        invalid=config["archive"]["invalid"],
+        invalid=config["gaia_sdss"]["invalid"],
         actions=config["actions"],
     message:
         "Reading labels and orbits of APOGEE DR17, computing actions"
@@ -118,9 +118,9 @@ if BY_DATALINK:
         resources:
             connections=1,
         params:
-            url=config["archive"]["datalink"]["url"],
-            release=config["archive"]["datalink"]["release"],
-            invalid=config["archive"]["invalid"],
+            url=config["gaia_sdss"]["datalink"]["url"],
+            release=config["gaia_sdss"]["datalink"]["release"],
+            invalid=config["gaia_sdss"]["invalid"],
         message:
             f"Fetching spectra, part {{wildcards.part}} of {N_PARTS}"
         script:
@@ -143,7 +143,7 @@ else:
         resources:
             connections=1,
         params:
-            url=f"{config['archive']['bulk']['url']}/_MD5SUM.txt",
+            url=f"{config['gaia_sdss']['bulk']['url']}/_MD5SUM.txt",
         message:
             "Fetching the list of bulk files"
         script:
@@ -170,10 +170,10 @@ else:
         resources:
             connections=1,
         params:
-            url=config["archive"]["bulk"]["url"],
+            url=config["gaia_sdss"]["bulk"]["url"],
             files=N_PARTS,
             part=lambda wildcards: int(wildcards.part),
-            invalid=config["archive"]["invalid"],
+            invalid=config["gaia_sdss"]["invalid"],
         message:
             f"Selecting spectra, bulk file {{wildcards.part}} of {N_PARTS}"
         script:
@@ -204,7 +204,7 @@ rule build_catalog:
         ENVIRONMENT
     threads: 1
     params:
-        invalid=config["archive"]["invalid"],
+        invalid=config["gaia_sdss"]["invalid"],
         test_fraction=config["split"]["test_fraction"],
         seed=config["split"]["seed"],
     message:

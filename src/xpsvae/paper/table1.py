@@ -2,7 +2,7 @@
 
 The rows are those of `xpsvae.analysis.classify`, grouped by classifier so that the variants stand side by
 side, with the majority class and the published values as reference. To read it in a terminal:
-``python -m xpsvae.analysis.table1 results/library/tables/table1.json``.
+``python -m xpsvae.paper.table1 results/library/tables/table1.json``.
 """
 
 import sys
