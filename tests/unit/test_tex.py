@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from xpsvae import latex, provenance, tex
+from xpsvae import provenance, tex
+from xpsvae.paper import latex
 
 HARM = [
     r"\input{/etc/passwd}",

@@ -250,7 +250,7 @@ def fetch(reference, server, folder, client=None):
         files = zenodo.files(answer)
     elif _token(site) is None:
         raise InputError(
-            f"{site} has no public record {number}: correct --config restore_from=, or, for a draft of yours, "
+            f"{site} has no public record {number}: correct --config restore_from=, or for a draft of yours, "
             f"set the environment variable {_variable(site)}."
         )
     else:
