@@ -2,7 +2,8 @@
 
 Text is read as what `config.schema.yaml` wants, because Snakemake hands over every value within a group of
 ``--config`` as text. An unknown key, a wrong type or a value out of range is refused in one sentence that
-names the key, what was found, what is expected and what to do: a misspelt choice never falls back to a default.
+names the key, what was found, what is expected and what to do, so that a misspelt choice never falls back to
+a default.
 """
 
 import difflib
