@@ -166,9 +166,13 @@ def _advice(key, found, wanted):
     if found is None:
         return ", or leave the key out"
     if "object" in types(wanted) and isinstance(found, str):
-        return f", for instance --config '{key[0]}={{key: value}}'"
-    if "string" in types(wanted) and is_number(found):
-        return f": in quotes in a file, or as ./{found} on the command line"
+        group = "{key: value}"
+        for part in key[:0:-1]:
+            group = f"{{{part}: {group}}}"
+        return f", for instance --config '{key[0]}={group}'"
+    if "string" in types(wanted) and is_number(found) and "enum" not in wanted:
+        # Only outside of groups the command line makes numbers of what looks like one.
+        return ", with quotes in a file" + f" or as ./{found} on the command line" * (len(key) == 1)
     return ""
 
 

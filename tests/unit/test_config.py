@@ -78,6 +78,7 @@ BAD = [
     ("dataset", 5, "config key 'dataset' is 5, but must be one of library, zenodo, gaia_sdss: change it"),
     ("dataset", ["library"], "config key 'dataset' is ['library'], but must be one of"),
     ("training.recipe", "publised", "'training.recipe' is 'publised': did you mean 'published' (choose"),
+    ("training.recipe", 5, "change it in --config or --configfile, with quotes in a file."),
     ("training.recipe", None, "'training.recipe' is null, but must be text"),
     ("recipes.fast.schedule", "cosin", "'recipes.fast.schedule' is 'cosin': did you mean 'cosine'"),
     ("zenodo.companions", ["apogee_nrm.npz"], "'zenodo.companions' has 'apogee_nrm.npz': did you mean 'apog"),
@@ -88,6 +89,7 @@ BAD = [
     ("split", 3, "config key 'split' is 3, but must be a group of keys"),
     ("training", "fast", "'training' is 'fast', but must be a group of keys: change it in --config or --con"),
     ("training", "fast", "for instance --config 'training={key: value}'."),
+    ("tracks.kiel", "x", "--config 'tracks={kiel: {key: value}}'."),
     ("training", ["fast"], "'training' is ['fast'], but must be a group of keys"),
     ("training", None, "'training' is null, but must be a group of keys: change it in --config or --configf"),
     ("tracks.kiel", [1, 2], "'tracks.kiel' is [1, 2], but must be a group of keys"),
@@ -174,7 +176,7 @@ BAD = [
     ("results", "results\n", r"'results' is 'results\n', but must be the name of a folder"),
     ("results", "~/results", "'results' is '~/results', but must be the name of a folder"),
     ("results", 5, "'results' is 5, but must be the name of a folder"),
-    ("results", 5, ": in quotes in a file, or as ./5 on the command line."),
+    ("results", 5, ", with quotes in a file or as ./5 on the command line."),
     ("results", float("nan"), "'results' is nan, but must be the name of a folder"),
     ("results", ["a"], "'results' is ['a'], but must be the name of a folder"),
     ("download.folder", "{dataset}", "'download.folder' is '{dataset}', but must be the name of a folder"),
@@ -442,8 +444,8 @@ def test_numpy_numbers_make_a_recipe():
     assert choose(n_latents=np.int64(3), weight_decay=np.float32(0)).n_latents == 3
 
 
-# Which key of config.yaml the default of an argument repeats, by the argument's name. OTHERWISE has the functions
-# where that is not so, with None where the name means something else.
+# Which key of config.yaml the default of an argument repeats, by the argument's name. OTHERWISE has the
+# functions where that is not so, with None where the name means something else.
 REPEATS = {
     "attempts": "download.attempts",
     "timeout": "download.timeout",

@@ -49,7 +49,7 @@ def test_partial_configuration_file(folder):
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("training={n_latents: 0}", "config key 'training.n_latents' is 0, but must be a whole number from 1"),
+        ("training={n_latents: 0}", "'training.n_latents' is 0, but must be a whole number from 1"),
         ("training={n_latents:8}", "'training.n_latents:8' is not known: did you mean 'n_latents'"),
         ("training=fast", "config key 'training' is 'fast', but must be a group of keys"),
         ("results=a{x}", "config key 'results' is 'a{x}', but must be the name of a folder"),
