@@ -62,7 +62,8 @@ def megabytes(measured):
     return round(1.25 * (min(measured, 120) + max(measured - 120, 0) * stars))
 
 
-# Rule -> keys of the choices that its products depend on, through whatever they are made from.
+# Rule, by its name in whatever workflow uses these -> keys of the choices that its products depend on, through
+# whatever they are made from.
 DECIDED_BY = {}
 
 
@@ -73,23 +74,35 @@ def varied(rule, inputs, variant=None):
     that stands for `corrected`. With a `variant` the rule is that variant's alone and its inputs are paths.
     """
     pairs = {
-        name: value if isinstance(value, tuple) else (value, str(value).replace("{variant}", choices.CORRECTED))
+        name: (
+            value
+            if isinstance(value, tuple)
+            else (value, str(value).replace("{variant}", choices.CORRECTED))
+        )
         for name, value in inputs.items()
     }
-    DECIDED_BY[rule] = {key for key, choice in choices.CHOICES.items() if rule in choice.steers}
     makers = {name: getattr(path, "rule", None) for name, (path, _) in pairs.items()}
-    decided = {name: DECIDED_BY.get(maker.name, set()) if maker else set() for name, maker in makers.items()}
-    DECIDED_BY[rule] |= set().union(*decided.values())
+    decided = {
+        name: DECIDED_BY.get(maker.name, set()) if maker else set()
+        for name, maker in makers.items()
+    }
+    steering = {key for key, choice in choices.CHOICES.items() if rule in choice.steers}
+    deciding = steering.union(*decided.values())
+    DECIDED_BY[workflow.modifier.modify_rulename(rule)] = deciding
 
     def one(name, wanted):
         path, corrected = pairs[name]
         flips = choices.flipped(wanted)
-        if wanted != choices.CORRECTED and not flips & DECIDED_BY[rule]:
+        if wanted != choices.CORRECTED and not flips & deciding:
             raise InputError(
                 f"variant '{wanted}' leaves the products of {rule} as they are: ask for those of "
                 f"'{choices.CORRECTED}'."
             )
-        return str(path).replace("{variant}", wanted) if flips & decided[name] else str(corrected)
+        return (
+            str(path).replace("{variant}", wanted)
+            if flips & decided[name]
+            else str(corrected)
+        )
 
     def function(name):
         def at_hand(wildcards):
