@@ -41,7 +41,7 @@ def mutual_information(x, y, n_bins=20):
 
 
 def association(latents, label, dims, fixed=None, n_bins=20, n_groups=5):
-    """Association of one label with each of some dimensions, if asked at fixed values of another label.
+    """Association of one label with each of some dimensions, optionally conditioned on another label.
 
     Parameters
     ----------
