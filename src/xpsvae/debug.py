@@ -56,8 +56,8 @@ def run(path):
         snakemake, script, folder = _recall(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(
-            f"Error: {path} does not describe a job ({error}): give the .job.json that stands beside the log of "
-            "a job that failed."
+            f"Error: {path} does not describe a job ({error}): give the .job.json that stands beside the log "
+            "of a job that failed."
         ) from None
     os.chdir(folder)
     runpy.run_path(script, init_globals={"snakemake": snakemake}, run_name="__main__")

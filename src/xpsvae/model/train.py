@@ -112,7 +112,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
 
 
 def _examined(x, x_err, validation, recipe, processes):
-    """Check data against recipe and processes; return shards of both, the validation pair, names of shards."""
+    """Check data against recipe and processes; return shards of both, the validation pair, shard names."""
     if recipe.batch_size % processes.number:
         raise InputError(
             f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
