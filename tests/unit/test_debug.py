@@ -21,7 +21,7 @@ class Job:
         self.output = io.OutputFiles(["sum.txt"])
         self.params = io.Params(fromdict={"offset": 10, "choices": {"latent": "mean"}})
         self.wildcards = io.Wildcards(fromdict={"variant": "corrected"})
-        self.resources = io.Resources(fromdict={"gpu": 0})
+        self.resources = io.ResourceList(fromdict={"gpu": 0})
         self.log = io.Log([str(folder / "add.log")])
 
 
