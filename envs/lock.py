@@ -1,8 +1,8 @@
 """Resolve `requirements.in` into one `requirements.lock` for CPython 3.11.0 to 3.13.
 
-Pins of the present lock stay where they fit; delete a line of it to have a newer one. `requirements.csv` gets what
-the package index says of each pin: the Pythons that it is for, and the kinds of its wheels for Linux on x86-64. A
-test reads from it, without a network, whether each pin fits each Python.
+Pins of the present lock stay where they fit; delete a line of it to have a newer one. `requirements.csv`
+gets what the package index says of each pin: the Pythons that it is for, and the kinds of its wheels for
+Linux on x86-64. A test reads from it, without a network, whether each pin fits each Python.
 """
 
 import csv
@@ -25,9 +25,10 @@ from pip._internal.models.index import PyPI  # pip knows its address, and has no
 ENVIRONMENTS = Path(__file__).parent
 INDEX = os.environ.get("PIP_INDEX_URL", PyPI.simple_url)
 HEADER = """\
-# Made by `make lock` from requirements.in: one resolution for CPython 3.11.0 to 3.13. The packages of torch's CUDA
-# build (nvidia-*, cuda-*, triton) are not listed: its CPU build needs none of them, no marker tells the two apart,
-# and torch itself pins them. So install this file with dependencies, not with --no-deps.
+# Made by `make lock` from requirements.in: one resolution for CPython 3.11.0 to 3.13. The packages of
+# torch's CUDA build (nvidia-*, cuda-*, triton) are not listed: its CPU build needs none of them, no marker
+# tells the two apart, and torch itself pins them. So install this file with dependencies, not with
+# --no-deps.
 """
 OF_CUDA = re.compile(r"(nvidia|cuda|triton)\b")
 COMPILED = re.compile(r"\.(c|cc|cpp|cxx|f|f90|pyx|rs)$")

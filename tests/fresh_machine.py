@@ -5,11 +5,12 @@
     tests/fresh_machine.py bookworm --user   # as an ordinary user, who gets a line to paste for root
     tests/fresh_machine.py trixie --test     # `make test` too
 
-Slow: some six minutes a system, a quarter of an hour more with `--test`; no part of `make test`. Needs root,
-debootstrap, 4 GB of disk (12 where torch brings CUDA) and a network. The new systems get its settings: the
-variables of pip, uv and proxies, and the certificates that SSL_CERT_FILE names; `--bind FOLDER` shows them a
-folder of this machine, for a PIP_FIND_LINKS that names one. They clone the last commit of this folder. Logs, PDFs
-and Table 1 are left in build/fresh; the last lines say by how much Table 1 differs from system to system.
+Slow: some six minutes a system, a quarter of an hour more with `--test`; no part of `make test`. Needs
+root, debootstrap, 4 GB of disk (12 where torch brings CUDA) and a network. The new systems get its
+settings: the variables of pip, uv and proxies, and the certificates that SSL_CERT_FILE names; `--bind
+FOLDER` shows them a folder of this machine, for a PIP_FIND_LINKS that names one. They clone the last commit
+of this folder. Logs, PDFs and Table 1 are left in build/fresh; the last lines say by how much Table 1
+differs from system to system.
 """
 
 import argparse
@@ -74,6 +75,7 @@ class System:
         if name == "docker":
             suite = re.search(r"^FROM debian:(\w+)-slim$", dockerfile(), re.MULTILINE).group(1)
         self.call(["debootstrap", "--variant=minbase", suite, root], f"debootstrap {suite}")
+        root.chmod(0o755)  # a temporary folder is for its owner alone
         shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
         shutil.copy("/etc/hosts", root / "etc/hosts")
         self.variables = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
