@@ -30,8 +30,11 @@ UV_NAMES = {
 }
 
 # What pip and uv say, and the sentence it becomes; the first that fits.
+DISK_FULL = r"No space left on device|Errno 28\b|os error 28\b|[Qq]uota exceeded"
+UNREACHABLE = r"Retrying \(|[Ff]ailed to establish|name resolution|error sending request|dns error|timed out"
+MISSING = r"No matching distribution found for (?P<pin>\S+)"
 CAUSES = {
-    r"No space left on device|Errno 28\b|os error 28\b|[Qq]uota exceeded": (
+    DISK_FULL: (
         "The disk is full: the packages take about 2 GB in {folder} and in the caches of pip and uv "
         "(8 GB where torch brings CUDA). Free some space, then run make again."
     ),
@@ -39,11 +42,11 @@ CAUSES = {
         "The certificate of the package index is not trusted: name the file of the right ones in PIP_CERT, "
         "then run make again."
     ),
-    r"Retrying \(|[Ff]ailed to establish|name resolution|error sending request|dns error|timed out": (
+    UNREACHABLE: (
         "The package index cannot be reached: see that the network works (and PIP_INDEX_URL, if you set it), "
         "then run make again."
     ),
-    r"No matching distribution found for (?P<pin>\S+)": (
+    MISSING: (
         "The package index has no {pin} for Python {python}: use one that has it (PIP_INDEX_URL), or resolve "
         "the pins anew with make lock."
     ),
@@ -61,7 +64,9 @@ def main():
     fresh = not is_ours()
     try:
         if fresh:
-            call(sys.executable, "-m", "venv", "--clear", VENV)
+            # in two steps: venv does not pass on what ensurepip says
+            call(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+            call(PYTHON, "-m", "ensurepip", "--default-pip")
         install(uv() or pip)
     except Failure as failure:
         if fresh:
@@ -95,10 +100,11 @@ def uv():
 
     The installer goes on with pip if uv fails: what is configured here is configured for pip.
     """
+    pin = re.search(r"^uv==[^\s;]+", Path(LOCK).read_text(), re.MULTILINE).group()
     try:
-        pip("--constraint", LOCK, "uv")
+        pip(pin)
     except Failure as failure:
-        if "No matching distribution" not in str(failure) or "Retrying (" in str(failure):
+        if not re.search(MISSING, str(failure)) or re.search(UNREACHABLE, str(failure)):
             raise
         say("uv is not to be had here: pip installs, which takes some minutes")
         return None
@@ -108,7 +114,7 @@ def uv():
         try:
             call(PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, *arguments, env=environment)
         except Failure as failure:
-            if re.search(next(iter(CAUSES)), str(failure)):
+            if re.search(DISK_FULL, str(failure)):
                 raise
             say("uv could not install the packages: pip goes on, which takes some minutes")
             pip(*arguments)

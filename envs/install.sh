@@ -41,7 +41,9 @@ every() {
 # Set `python`, or `incomplete` to one that would do if it had venv.
 find_python() {
     python="" incomplete=""
-    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+    set -- python3.13 python3.12 python3.11 python3 python
+    [ -z "$PYTHON" ] || set -- "$PYTHON"
+    for name; do
         case $name in */*) found=$name ;; *) found=$(every "$name") ;; esac
         while read -r candidate; do
             in_range "$candidate" || continue
@@ -74,7 +76,7 @@ look() {
         lacks="$lacks, a C compiler"
         packages="$packages gcc libc6-dev"
     fi
-    if ! command -v latexmk >/dev/null || ! kpsewhich aastex631.cls >/dev/null; then
+    if ! command -v latexmk >/dev/null || ! kpsewhich aastex631.cls >/dev/null 2>&1; then
         lacks="$lacks, LaTeX with latexmk and aastex631"
         packages="$packages $latex"
     fi

@@ -135,7 +135,7 @@ def run_readme(system, as_user, test):
     user = "reader" if as_user else "root"
     system.run("apt-get update && apt-get install -y --no-install-recommends git make")
     if as_user:
-        system.run("useradd --create-home reader")
+        system.run("useradd --create-home reader && chown -R reader /source")
     system.run(clone.replace("…", "/source"), user)
     system.workdir = "/home/reader/xpsvae" if as_user else "/root/xpsvae"
     if as_user:
