@@ -174,8 +174,8 @@ def test_root_has_it_installed(tmp_path):
     ("apt_get", "cause"),
     [
         (
-            "echo W: odd; echo 'E: Failed to fetch http://x/y  Temporary failure resolving'; echo E: no; exit 100",
-            "E: Failed to fetch http://x/y  Temporary failure resolving",
+            "echo W: odd; echo 'E: Failed to fetch http://x  Temporary failure'; echo E: no; exit 100",
+            "E: Failed to fetch http://x  Temporary failure",
         ),
         (
             "echo W: odd; echo 'E: You have not enough free space'; exit 100",
