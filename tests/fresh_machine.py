@@ -187,12 +187,11 @@ def compare_tables():
             for measure in MEASURES
             if row[measure] is not None
         }
-        largest = max(differences, key=differences.get)
-        differing = sum(difference > 0 for difference in differences.values())
-        print(
-            f"Table 1, {first} against {other}: {differing} of {len(differences)} numbers differ, "
-            f"by at most {differences[largest]:.4f} ({largest})"
-        )
+        differing = {name: difference for name, difference in differences.items() if difference > 0}
+        print(f"Table 1, {first} against {other}: {len(differing)} of {len(differences)} numbers differ")
+        if differing:
+            largest = max(differing, key=differing.get)
+            print(f"          by at most {differing[largest]:.4f}: {largest}")
 
 
 if __name__ == "__main__":
