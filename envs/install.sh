@@ -97,8 +97,12 @@ origin() {
     "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
 }
 
+# venv refuses a colon; Snakemake gives the shell the path of .venv/bin/python as it is.
 case $PWD in
-*:*) fail "$PWD has a colon, which no virtual environment can have in its path: move the clone, then run make again." ;;
+*[][[:space:]\'\"\$\`\\\;\&\|\<\>\(\)\*\?{}:]*)
+    fail "$PWD has a space, a colon, a quote or another character of the shell's, which Snakemake or the virtual" \
+        "environment cannot have in its path: move the clone, then run make again."
+    ;;
 esac
 
 look

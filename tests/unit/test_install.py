@@ -198,12 +198,21 @@ def test_apt_brings_too_little(tmp_path):
     )
 
 
-def test_a_colon_in_the_path(tmp_path):
-    said = refusal(Machine(tmp_path, "co:lon").add_system().add(python3=real("python3")).install())
+@pytest.mark.parametrize(
+    "name", ["co:lon", "sp ace", "quo'te", 'quo"te', "do$lar", "back\\slash", "br{ac}e", "[1]"]
+)
+def test_a_path_that_cannot_hold_the_environment(tmp_path, name):
+    said = refusal(Machine(tmp_path, name).add_system().add(python3=real("python3")).install())
     assert said == (
-        f"{tmp_path}/co:lon has a colon, which no virtual environment can have in its path: "
-        "move the clone, then run make again."
+        f"{tmp_path}/{name} has a space, a colon, a quote or another character of the shell's, which "
+        "Snakemake or the virtual environment cannot have in its path: move the clone, then run make again."
     )
+
+
+@pytest.mark.parametrize("name", ["long" * 40, "a-b_c.d+e,f=g@h~i", "umläut"])
+def test_a_path_that_can(tmp_path, name):
+    run = Machine(tmp_path, name).add_system().add(python3=real("python3")).install()
+    assert run.stdout == "taken: python3\n"
 
 
 def test_nothing_is_done_again_until_a_source_changes(machine):
