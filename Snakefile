@@ -5,9 +5,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
-
-
 include: "rules/common.smk"
 include: f"rules/datasets/{config['dataset']}.smk"
 include: "rules/catalog.smk"
@@ -20,25 +17,40 @@ include: "rules/paper.smk"
 
 
 rule all:
-    """The paper and every product behind it: one that is deleted is made again."""
+    """The corrected paper and every product behind it: one that is deleted is made again."""
     default_target: True
     input:
         rules.build_paper.output,
         rules.build_catalog.output,
-        rules.build_subsets.output,
+        rules.split_stars.output,
         MODEL,
         rules.embed_stars.output,
-        rules.choose_dimensions.output,
-        rules.build_tracks.output,
-        rules.build_track_spectra.output,
-        rules.split_alpha.output,
-        rules.classify_alpha.output,
-        rules.train_baselines.output,
-        rules.build_residuals.output,
-        rules.build_numbers.output,
-        PRODUCTS,
+        [
+            made(varied_rule.output)
+            for varied_rule in (
+                rules.build_subsets,
+                rules.choose_dimensions,
+                rules.build_kiel_tracks,
+                rules.build_metallicity_tracks,
+                rules.build_track_spectra,
+                rules.split_alpha,
+                rules.build_alpha_tracks,
+                rules.classify_alpha,
+                rules.build_residuals,
+                rules.build_numbers,
+            )
+        ],
+        [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
+        list(EXTRAS.values()),
         expand(
-            f"{BUILD}/figures/{{figure}}.{{form}}", figure=FIGURES, form=["pdf", "png"]
+            f"{ROOT}/comparison/{{model}}.{{form}}",
+            model=COMPARED,
+            form=["npz", "json"],
+        ),
+        expand(
+            f"{ROOT}/{choices.CORRECTED}/figures/{{figure}}.{{form}}",
+            figure=FIGURES,
+            form=["pdf", "png"],
         ),
 
 

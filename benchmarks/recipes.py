@@ -18,11 +18,11 @@ import pandas as pd
 import torch
 from common import machine
 
-from xpsvae import plotting
 from xpsvae.analysis import latents
 from xpsvae.analysis.classify import common_sample, features, forest, metrics
 from xpsvae.analysis.sample import sample
 from xpsvae.model import infer, standardise, train
+from xpsvae.plot import style
 from xpsvae.products import read_array, read_json, read_table, write_text
 
 HERE = Path(__file__).parent
@@ -35,8 +35,8 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
 }
 LOOKS = {
-    "published": plotting.Look("published", plotting.MODELS["pca"].color, (0, (4, 1.5))),
-    "fast": plotting.Look("fast", plotting.MODELS["svae"].color),
+    "published": style.Look("published", "#BB5566", (0, (4, 1.5))),
+    "fast": style.Look("fast", "#004488"),
 }
 METRICS = {"accuracy": "accuracy", "recall_high": "P_high", "recall_low": "P_low", "roc_auc": "AUC"}
 VALIDATIONS = 500  # of a run, about
@@ -184,10 +184,10 @@ def _number(values, digits):
     return f"{middle:.{digits}f}".replace("-", "−") if np.isfinite(middle) else "never"
 
 
-@plotting.styled
+@style.styled
 def draw(runs, goal, path):
     """Draw validation loss against wall time: a thin line a seed, a thick one of medians in steps of time."""
-    figure, axes = plotting.new_figure(plotting.DOUBLE, 3.3, nrows=1)
+    figure, axes = style.new_figure(style.DOUBLE, 3.3, nrows=1)
     visible = []
     for name, members in runs.items():
         look = LOOKS[name]

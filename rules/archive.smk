@@ -1,7 +1,9 @@
 """Archives of a finished build, to Zenodo and back; none of these is part of `all`."""
 
+from xpsvae.archive.jobs import describe_all
+
 ARCHIVED = sorted({str(path) for path in rules.all.input})
-JOBS = [describe(rule) for rule in workflow.rules if rule.output and rule.script]
+JOBS = describe_all(workflow.rules, BASE, ARCHIVED)
 RESERVATION = {
     "doi": RESERVED_DOI,
     "server": config["deposit"]["server"],
@@ -14,7 +16,6 @@ rule archive:
     input:
         products=ARCHIVED,
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
-        code=code("scripts/build_archive.py"),
     output:
         directory(f"{ROOT}/archive"),
     log:
@@ -22,8 +23,11 @@ rule archive:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=250,
     params:
         jobs=JOBS,
+        code=code("scripts/build_archive.py"),
     message:
         "Bundling the products for the archive"
     script:
@@ -38,6 +42,8 @@ rule reserve_doi:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         **RESERVATION,
     message:
@@ -58,6 +64,8 @@ rule deposit:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         **RESERVATION,
         publish=config["deposit"]["publish"],
@@ -75,8 +83,10 @@ rule restore:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=250,
     params:
-        archive=RESTORED,
+        archive=RESTORE_FROM,
         jobs=JOBS,
         root=ROOT,
     message:

@@ -1,13 +1,17 @@
-"""What all rules share: the checked configuration, the folders, and the modules a script runs."""
+"""What all rules share: the checked configuration, the folders, variants, and what a script's modules do.
 
-import json
+Names that one file sets for the others, beside its rules:
+
+    EXTRAS   datasets/*.smk   products of this dataset alone, by name: what comparison models may need
+    MODEL    model.smk        output of the rule that brings the model, trained or published
+"""
+
 import os
 import sys
 
-import yaml
-
 # A clone runs its own code, here and in its jobs, whether or not the package is installed and wherever from.
-sys.path.insert(0, f"{workflow.basedir}/src")
+BASE = os.path.dirname(str(workflow.current_basedir))
+sys.path.insert(0, f"{BASE}/src")
 os.environ.update(
     PYTHONPATH=os.pathsep.join([sys.path[0], os.getenv("PYTHONPATH", "")]).rstrip(
         os.pathsep
@@ -16,66 +20,109 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae.config import training, validate
-from xpsvae.dependencies import imported_modules
+from xpsvae import choices, dependencies
+from xpsvae.config import resolve, training
 from xpsvae.errors import InputError
-from xpsvae.protocol import choices
-
-# `--config archive=…` says what to restore; in config.yaml the key holds the choices of the dataset of that name.
-RESTORED = None
-if not isinstance(config.get("archive", {}), dict):
-    RESTORED = str(config.pop("archive"))
-    with open(f"{workflow.basedir}/config.yaml", encoding="utf-8") as file:
-        if "archive" in (choices_of_file := yaml.safe_load(file)):
-            config["archive"] = choices_of_file["archive"]
+from xpsvae.provenance import config_hash
 
 try:
-    validate(config)
+    resolve(config, f"{BASE}/config.yaml")
 except InputError as error:
     raise WorkflowError(str(error))
 
 ROOT = f"{config['results']}/{config['dataset']}"
-BUILD = f"{ROOT}/{config['protocol']}"  # products that the protocol changes
+VARIANT = f"{ROOT}/{{variant}}"  # products that a choice changes
 LOGS = f"{ROOT}/logs"
 BENCHMARKS = f"{ROOT}/benchmarks"
-ENVIRONMENT = f"{workflow.basedir}/envs/environment.yaml"
-CHOICES = choices(config["protocol"])
+ENVIRONMENT = f"{BASE}/envs/environment.yaml"
 RESERVED_DOI = f"{ROOT}/doi.json"
-PRODUCTS = []  # of one dataset alone: its rules add to them, and `all` asks for them
-PREDICTIONS = {}  # of other models, that come with a dataset: c / F_G of its test stars
+RESTORE_FROM = config.pop("restore_from", None)  # said on the command line only
+
+
+wildcard_constraints:
+    variant="[^/]+",
 
 
 def source(path):
     """Give the path of a project file as seen from here: products do not depend on where the clone lies."""
-    return os.path.relpath(
-        f"{workflow.basedir}/{path}" if not os.path.isabs(path) else path
-    )
+    return os.path.relpath(f"{BASE}/{path}")
 
 
 def code(script):
-    """List the project's modules that a script imports: an edit of one reruns the rule."""
-    return [
-        source(path) for path in imported_modules(f"{workflow.basedir}/src/{script}")
-    ]
+    """Say what the modules that a script imports do: an edit that changes it reruns the rule."""
+    return dependencies.digest(f"{BASE}/src/{script}")
 
 
-def describe(rule):
-    """Describe a rule in plain JSON, for the archive; a function of the wildcards cannot be written down."""
-    script = rule.script.format(
-        params=rule.params
-    )  # figures name theirs by a parameter
-    described = {
-        "rule": rule.name,
-        "description": rule.docstring or f"Draw {rule.name.removeprefix('fig_')}.",
-        "script": source(f"src/{script[script.index('src/') + 4 :]}"),
-        "code": [str(path) for path in dict(rule.input.items()).get("code", [])],
-        "inputs": [str(path) for path in rule.input if not callable(path)],
-        "outputs": [str(path) for path in rule.output],
-        "params": dict(rule.params.items()),
-    }
-    return json.loads(
-        json.dumps(
-            described,
-            default=lambda value: "function" if callable(value) else str(value),
+def megabytes(measured):
+    """Ask for the memory of a job [MB], from its peak with dataset library; larger catalogues need more.
+
+    What exceeds an interpreter with its libraries is taken to grow with the number of stars.
+    """
+    stars = 1 if config["dataset"] == "library" else 502_311 / 39_851
+    return round(1.25 * (min(measured, 120) + max(measured - 120, 0) * stars))
+
+
+# Rule, by its name in whatever workflow uses these -> keys of the choices that its products depend on, through
+# whatever they are made from.
+DECIDED_BY = {}
+
+
+def varied(rule, inputs, variant=None):
+    """Inputs of a rule in the variant at hand; what the variant leaves as it is comes from `corrected`.
+
+    `inputs` are paths by name, those of a variant with `{variant}` in them; a pair is such a path and the one
+    that stands for `corrected`. With a `variant` the rule is that variant's alone and its inputs are paths.
+    """
+    pairs = {
+        name: (
+            value
+            if isinstance(value, tuple)
+            else (value, str(value).replace("{variant}", choices.CORRECTED))
         )
-    )
+        for name, value in inputs.items()
+    }
+    makers = {name: getattr(path, "rule", None) for name, (path, _) in pairs.items()}
+    decided = {
+        name: DECIDED_BY.get(maker.name, set()) if maker else set()
+        for name, maker in makers.items()
+    }
+    steering = {key for key, choice in choices.CHOICES.items() if rule in choice.steers}
+    deciding = steering.union(*decided.values())
+    DECIDED_BY[workflow.modifier.modify_rulename(rule)] = deciding
+
+    def one(name, wanted):
+        path, corrected = pairs[name]
+        flips = choices.flipped(wanted)
+        if wanted != choices.CORRECTED and not flips & deciding:
+            raise InputError(
+                f"variant '{wanted}' leaves the products of {rule} as they are: ask for those of "
+                f"'{choices.CORRECTED}'."
+            )
+        return (
+            str(path).replace("{variant}", wanted)
+            if flips & decided[name]
+            else str(corrected)
+        )
+
+    def function(name):
+        def at_hand(wildcards):
+            try:
+                return one(name, wildcards.variant)
+            except InputError as error:
+                raise WorkflowError(str(error))
+
+        return at_hand
+
+    return {name: one(name, variant) if variant else function(name) for name in pairs}
+
+
+def chosen(rule, variant=None):
+    """Give what the choices of the variant at hand are for a rule."""
+    if variant:
+        return choices.given(variant, rule)
+    return lambda wildcards: choices.given(wildcards.variant, rule)
+
+
+def made(output, variant=choices.CORRECTED):
+    """Give the products of a rule in one variant."""
+    return [str(path).replace("{variant}", variant) for path in output]

@@ -1,32 +1,48 @@
-"""Two baselines trained here, and the residuals of all models."""
+"""The comparison models, each by a rule of its own, and the residuals of all models."""
 
+from xpsvae.compare import registry
 
-rule train_baselines:
-    """Train the PCA and the label MLP that the sVAE is compared with."""
-    input:
-        stars=rules.build_catalog.output.stars,
-        subsets=rules.build_subsets.output.subsets,
-        coefficients=rules.build_catalog.output.coefficients,
-        errors=rules.build_catalog.output.errors,
-        normalisation=MODEL.normalisation,
-        code=code("scripts/train_baselines.py"),
-    output:
-        pca=f"{ROOT}/comparison/pca.npy",
-        label_mlp=f"{ROOT}/comparison/label_mlp.npy",
-        summary=f"{ROOT}/comparison/baselines.json",
-    log:
-        f"{LOGS}/train_baselines.log",
-    benchmark:
-        f"{BENCHMARKS}/train_baselines.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1  # enough, and the products do not depend on --cores
-    params:
-        **config["baselines"],
-    message:
-        "Training the PCA and label-MLP baselines"
-    script:
-        "../src/scripts/train_baselines.py"
+try:
+    COMPARED = registry.chosen(config["comparison"], EXTRAS)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+for model, settings in COMPARED.items():
+
+    rule:
+        name:
+            f"predict_{model}"
+        input:
+            **{name: EXTRAS[name] for name in registry.get(model).NEEDS},
+            stars=rules.build_catalog.output.stars,
+            split=rules.split_stars.output.split,
+            coefficients=rules.build_catalog.output.coefficients,
+            errors=rules.build_catalog.output.errors,
+            normalisation=MODEL.normalisation,
+            model_config=MODEL.config,
+        output:
+            prediction=f"{ROOT}/comparison/{model}.npz",
+            card=f"{ROOT}/comparison/{model}.json",
+        log:
+            f"{LOGS}/predict_{model}.log",
+        benchmark:
+            f"{BENCHMARKS}/predict_{model}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1  # enough, and the products do not depend on --cores
+        resources:
+            mem_mb=megabytes(910),
+        params:
+            model=model,
+            settings=settings,
+            code=[
+                code("scripts/predict_model.py"),
+                code(f"xpsvae/compare/models/{model}.py"),
+            ],
+        message:
+            f"Predicting the test stars with {model}"
+        script:
+            "../src/scripts/predict_model.py"
 
 
 # Datasets that know how coefficient errors are correlated have that among the products of the catalogue.
@@ -40,62 +56,39 @@ correlations = {
 rule build_residuals:
     """Measure the residuals of all models in coefficients and in flux."""
     input:
-        **correlations,
-        stars=rules.build_catalog.output.stars,
-        subsets=rules.build_subsets.output.subsets,
-        coefficients=rules.build_catalog.output.coefficients,
-        errors=rules.build_catalog.output.errors,
-        normalisation=MODEL.normalisation,
-        reconstruction=rules.embed_stars.output.reconstruction,
-        pca=rules.train_baselines.output.pca,
-        label_mlp=rules.train_baselines.output.label_mlp,
-        code=code("scripts/build_residuals.py"),
+        **varied(
+            "build_residuals",
+            {
+                **correlations,
+                "stars": rules.build_catalog.output.stars,
+                "split": rules.split_stars.output.split,
+                "coefficients": rules.build_catalog.output.coefficients,
+                "errors": rules.build_catalog.output.errors,
+                "normalisation": MODEL.normalisation,
+                "model_config": MODEL.config,
+                "reconstruction": RECONSTRUCTION["reconstruction"],
+            },
+        ),
+        predictions=[f"{ROOT}/comparison/{model}.npz" for model in COMPARED],
+        cards=[f"{ROOT}/comparison/{model}.json" for model in COMPARED],
     output:
-        coefficient_residuals=f"{BUILD}/comparison/coefficient_residuals.npz",
-        flux_residuals=f"{BUILD}/comparison/flux_residuals.npz",
-        per_star=f"{BUILD}/comparison/per_star.parquet",
-        summary=f"{BUILD}/comparison/summary.json",
+        leading=f"{VARIANT}/comparison/leading_residuals.npz",
+        flux=f"{VARIANT}/comparison/flux_residuals.npz",
+        per_star=f"{VARIANT}/comparison/per_star.parquet",
+        summary=f"{VARIANT}/comparison/summary.json",
     log:
-        f"{LOGS}/build_residuals.log",
+        f"{LOGS}/{{variant}}/build_residuals.log",
     benchmark:
-        f"{BENCHMARKS}/build_residuals.tsv"
+        f"{BENCHMARKS}/{{variant}}/build_residuals.tsv"
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=megabytes(480),
+    params:
+        choices=chosen("build_residuals"),
+        code=code("scripts/build_residuals.py"),
     message:
-        "Comparing the residuals of all models"
+        "Comparing the residuals of all models ({wildcards.variant})"
     script:
         "../src/scripts/build_residuals.py"
-
-
-if PREDICTIONS:
-
-    rule compare_predictions:
-        """Compare the sVAE with the predictions of other models that came with the dataset."""
-        input:
-            **correlations,
-            stars=rules.build_catalog.output.stars,
-            subsets=rules.build_subsets.output.subsets,
-            coefficients=rules.build_catalog.output.coefficients,
-            errors=rules.build_catalog.output.errors,
-            normalisation=MODEL.normalisation,
-            reconstruction=rules.embed_stars.output.reconstruction,
-            predictions=list(PREDICTIONS.values()),
-            code=code("scripts/compare_predictions.py"),
-        output:
-            summary=f"{ROOT}/comparison/predictions.json",
-        log:
-            f"{LOGS}/compare_predictions.log",
-        benchmark:
-            f"{BENCHMARKS}/compare_predictions.tsv"
-        conda:
-            ENVIRONMENT
-        threads: 1
-        params:
-            names=list(PREDICTIONS),
-        message:
-            "Comparing with the predictions of other models"
-        script:
-            "../src/scripts/compare_predictions.py"
-
-    PRODUCTS += rules.compare_predictions.output

@@ -1,26 +1,22 @@
 """One rule a figure, named after it: `snakemake fig_kiel_vs_latent` draws that figure.
 
 A figure is an entry of FIGURES (what it reads) and a script of the same name in src/figures/ (how it draws).
+Those of other variants than `corrected` are asked for by their path: results/<dataset>/<variant>/figures/….
 """
 
 stars = rules.build_catalog.output.stars
 subsets = rules.build_subsets.output.subsets
 latents = rules.embed_stars.output.latents
-latent_summary = rules.embed_stars.output.summary
 
-classifiers = rules.classify_alpha.output.classifiers
 model_config = MODEL.config
 pristine = {"stars": stars, "subsets": subsets, "latents": latents}
-kiel = {"kiel": rules.build_tracks.output.kiel}
-metallicity = {"metallicity": rules.build_tracks.output.metallicity}
+kiel = {"kiel": rules.build_kiel_tracks.output.kiel}
+metallicity = {"metallicity": rules.build_metallicity_tracks.output.metallicity}
 dimensions = {"dimensions": rules.choose_dimensions.output.dimensions}
-coefficient_residuals = rules.build_residuals.output.coefficient_residuals
-flux_residuals = rules.build_residuals.output.flux_residuals
-comparison = rules.build_residuals.output.summary
-per_star = rules.build_residuals.output.per_star
+comparison = {"comparison": rules.build_residuals.output.summary}
 alpha = {
     "sequences": rules.split_alpha.output.sequences,
-    "alpha_tracks": rules.split_alpha.output.tracks,
+    "alpha_tracks": rules.build_alpha_tracks.output.tracks,
     "alpha_summary": rules.split_alpha.output.summary,
 }
 
@@ -28,23 +24,24 @@ FIGURES = {
     "catalog_cuts": {"stars": stars, "subsets": subsets},
     "catalog_kiel": {"stars": stars, "subsets": subsets},
     "svae_arch": {"model_config": model_config},
-    "xp_vae_models": {"model_config": model_config},
-    "lam_coeff_errs": {
-        "coefficient_residuals": coefficient_residuals,
-        "comparison": comparison,
-    },
-    "compare_lam": {"comparison": comparison},
-    "zgr_rel_errs": {"flux_residuals": flux_residuals, "comparison": comparison},
-    "compare_zgr": {"comparison": comparison},
-    "err_stellar_labels": {"per_star": per_star},
+    "xp_vae_models": comparison,
+    "lam_coeff_errs": comparison | {"leading": rules.build_residuals.output.leading},
+    "compare_lam": comparison,
+    "zgr_rel_errs": comparison | {"flux_residuals": rules.build_residuals.output.flux},
+    "compare_zgr": comparison,
+    "err_stellar_labels": comparison
+    | {"per_star": rules.build_residuals.output.per_star},
     "kiel_vs_latent": pristine | kiel | dimensions,
     "physical_spectra": {"spectra": rules.build_track_spectra.output.spectra},
     "kiel_metallicity_tracks": pristine | metallicity,
     "latent_ms_metallicity_tracks": pristine | metallicity | dimensions,
     "latent_giant_metallicity_tracks": pristine | metallicity | dimensions,
     "alpha_bimodality": pristine | alpha | dimensions,
-    "confusion_matrices": {"classifiers": classifiers},
-    "latent_tracks": pristine | kiel | dimensions | {"latent_summary": latent_summary},
+    "confusion_matrices": {"classifiers": rules.classify_alpha.output.classifiers},
+    "latent_tracks": pristine
+    | kiel
+    | dimensions
+    | {"latent_summary": rules.embed_stars.output.summary},
 }
 
 # Choices of the configuration that a figure shows or uses.
@@ -53,34 +50,46 @@ FIGURE_PARAMS = {
     "catalog_cuts": {"cuts": config["cuts"]},
     "latent_ms_metallicity_tracks": m_h_half_width,
     "latent_giant_metallicity_tracks": m_h_half_width,
+    "alpha_bimodality": {"fixed_m_h": config["tracks"]["alpha"]["fixed_m_h"]},
 }
 
 for figure, products in FIGURES.items():
+    # The corrected figure has a rule without wildcards, which can be asked for by its name.
+    for name, variant in (
+        (f"fig_{figure}", choices.CORRECTED),
+        (f"variant_{figure}", None),
+    ):
+        shown = variant or "{variant}"
 
-    rule:
-        name:
-            f"fig_{figure}"
-        input:
-            **products,
-            code=code(f"figures/{figure}.py"),
-        output:
-            pdf=f"{BUILD}/figures/{figure}.pdf",
-            png=report(
-                f"{BUILD}/figures/{figure}.png",
-                category="Figures",
-                labels={"figure": figure},
-            ),
-        log:
-            f"{LOGS}/fig_{figure}.log",
-        benchmark:
-            f"{BENCHMARKS}/fig_{figure}.tsv"
-        conda:
-            ENVIRONMENT
-        threads: 1
-        params:
-            **FIGURE_PARAMS.get(figure, {}),
-            figure=figure,
-        message:
-            f"Drawing figure {figure}"
-        script:
-            "../src/figures/{params.figure}.py"
+        rule:
+            name:
+                name
+            input:
+                **varied(f"fig_{figure}", products, variant),
+            output:
+                pdf=f"{ROOT}/{shown}/figures/{figure}.pdf",
+                png=report(
+                    f"{ROOT}/{shown}/figures/{figure}.png",
+                    category="Figures",
+                    labels={"figure": figure},
+                ),
+            log:
+                f"{LOGS}/{shown}/fig_{figure}.log",
+            benchmark:
+                f"{BENCHMARKS}/{shown}/fig_{figure}.tsv"
+            wildcard_constraints:
+                variant=f"(?!{choices.CORRECTED}/)[^/]+",
+            conda:
+                ENVIRONMENT
+            threads: 1
+            resources:
+                mem_mb=megabytes(580),
+            params:
+                **FIGURE_PARAMS.get(figure, {}),
+                figure=figure,
+                choices=chosen(f"fig_{figure}", variant),
+                code=code(f"figures/{figure}.py"),
+            message:
+                f"Drawing figure {figure}"
+            script:
+                "../src/figures/{params.figure}.py"

@@ -1,4 +1,4 @@
-"""Training, and what the trained model says of every star."""
+"""The model, trained or published, and what it says of every star."""
 
 if config["model"]["source"] == "published":
 
@@ -14,8 +14,7 @@ else:
             stars=rules.build_catalog.output.stars,
             coefficients=rules.build_catalog.output.coefficients,
             errors=rules.build_catalog.output.errors,
-            subsets=rules.build_subsets.output.subsets,
-            code=code("scripts/train_svae.py"),
+            split=rules.split_stars.output.split,
         output:
             weights=f"{ROOT}/model/svae.safetensors",
             config=f"{ROOT}/model/config.json",
@@ -30,9 +29,15 @@ else:
         threads: 4  # the bytes do not depend on how many there are
         resources:
             gpu=1,
+            mem_mb=megabytes(600),
         params:
-            training=training(config),
-            checkpoints=f"checkpoints/{config['dataset']}",
+            # not checkpoint_every: it changes no byte
+            training={
+                key: value
+                for key, value in training(config).items()
+                if key != "checkpoint_every"
+            },
+            code=code("scripts/train_svae.py"),
         message:
             "Training the sVAE"
         script:
@@ -53,7 +58,6 @@ rule embed_shard:
         weights=MODEL.weights,
         model_config=MODEL.config,
         normalisation=MODEL.normalisation,
-        code=code("scripts/embed_shard.py"),
     output:
         part=temp(f"{ROOT}/latents/parts/{{scatteritem}}.npy"),
     log:
@@ -63,16 +67,18 @@ rule embed_shard:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=550,  # whatever the number of stars
     params:
         seed=config["latents"]["draw_seed"],
+        code=code("scripts/embed_shard.py"),
     message:
         "Encoding stars, shard {wildcards.scatteritem}"
     script:
         "../src/scripts/embed_shard.py"
 
 
-PARTS = gather.latents(rules.embed_shard.output.part)
-if not PARTS:
+if config["latents"]["shards"] < 1 or not gather.latents(rules.embed_shard.output.part):
     raise WorkflowError("--set-scatter latents has to be at least 1.")
 
 
@@ -80,17 +86,11 @@ rule embed_stars:
     """Join the shards: latents, reconstruction and scatter of every star, KL per dimension."""
     input:
         stars=rules.build_catalog.output.stars,
-        subsets=rules.build_subsets.output.subsets,
+        split=rules.split_stars.output.split,
         model_config=MODEL.config,
-        parts=PARTS,
-        # the parts are deleted once joined, and with them what Snakemake knew of their script and parameters
-        code=sorted(
-            {
-                *code("scripts/embed_stars.py"),
-                *rules.embed_shard.input.code,
-                source("src/scripts/embed_shard.py"),
-            }
-        ),
+        parts=gather.latents(rules.embed_shard.output.part),
+        # the parts are deleted once joined, and with them what Snakemake knew of their script
+        shard_script=source("src/scripts/embed_shard.py"),
     output:
         latents=f"{ROOT}/latents/latents.parquet",
         summary=f"{ROOT}/latents/summary.json",
@@ -103,32 +103,84 @@ rule embed_stars:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=450,
     params:
         seed=config["latents"]["draw_seed"],
+        code=[code("scripts/embed_stars.py"), code("scripts/embed_shard.py")],
     message:
         "Joining the latents of all stars"
     script:
         "../src/scripts/embed_stars.py"
 
 
-rule choose_dimensions:
-    """Choose the latent dimensions that carry each label, from the data."""
+rule reconstruct:
+    """Reconstruct every star from its stored draw, where a variant takes that for its latents."""
     input:
-        stars=rules.build_catalog.output.stars,
-        subsets=rules.build_subsets.output.subsets,
-        latents=rules.embed_stars.output.latents,
-        latent_summary=rules.embed_stars.output.summary,
-        code=code("scripts/choose_dimensions.py"),
+        **varied(
+            "reconstruct",
+            {
+                "latents": rules.embed_stars.output.latents,
+                "weights": MODEL.weights,
+                "model_config": MODEL.config,
+                "normalisation": MODEL.normalisation,
+            },
+        ),
     output:
-        dimensions=f"{ROOT}/latents/dimensions.json",
+        reconstruction=f"{VARIANT}/latents/reconstruction.npy",
+        scatter=f"{VARIANT}/latents/scatter.npy",
     log:
-        f"{LOGS}/choose_dimensions.log",
+        f"{LOGS}/{{variant}}/reconstruct.log",
     benchmark:
-        f"{BENCHMARKS}/choose_dimensions.tsv"
+        f"{BENCHMARKS}/{{variant}}/reconstruct.tsv"
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=550,
+    params:
+        choices=chosen("reconstruct"),
+        code=code("scripts/reconstruct.py"),
     message:
-        "Choosing the latent dimensions that figures show"
+        "Reconstructing stars from their draws ({wildcards.variant})"
+    script:
+        "../src/scripts/reconstruct.py"
+
+
+# By name: products of a variant, and what stands for them in `corrected`.
+RECONSTRUCTION = {
+    name: (rules.reconstruct.output[name], rules.embed_stars.output[name])
+    for name in ("reconstruction", "scatter")
+}
+
+
+rule choose_dimensions:
+    """Choose the latent dimensions that carry each label, from the data."""
+    input:
+        **varied(
+            "choose_dimensions",
+            {
+                "stars": rules.build_catalog.output.stars,
+                "subsets": rules.build_subsets.output.subsets,
+                "latents": rules.embed_stars.output.latents,
+                "latent_summary": rules.embed_stars.output.summary,
+            },
+        ),
+    output:
+        dimensions=f"{VARIANT}/dimensions.json",
+    log:
+        f"{LOGS}/{{variant}}/choose_dimensions.log",
+    benchmark:
+        f"{BENCHMARKS}/{{variant}}/choose_dimensions.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=megabytes(280),
+    params:
+        choices=chosen("choose_dimensions"),
+        code=code("scripts/choose_dimensions.py"),
+    message:
+        "Choosing the latent dimensions that figures show ({wildcards.variant})"
     script:
         "../src/scripts/choose_dimensions.py"

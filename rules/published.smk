@@ -19,6 +19,8 @@ rule retrieve_weights:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         sha256=config["model"]["sha256"],
     message:
@@ -33,7 +35,6 @@ rule convert_weights:
         weights=rules.retrieve_weights.output.weights,
         apogee_norm=RECORD_FILES["apogee_norm"],
         manifest=rules.retrieve_manifest.output.manifest,
-        code=code("scripts/convert_weights.py"),
     output:
         weights=f"{ROOT}/model/svae.safetensors",
         config=f"{ROOT}/model/config.json",
@@ -46,8 +47,11 @@ rule convert_weights:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=400,
     params:
         sha256=config["model"]["sha256"],
+        code=code("scripts/convert_weights.py"),
     message:
         "Converting the authors' weights"
     script:

@@ -6,6 +6,7 @@ faults of a path are used up one request at a time, then the server is correct a
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import re
 import socket
@@ -24,7 +25,8 @@ class Answer:
 
     ``files`` are those of the server, to be changed for later answers. ``cut`` and ``stall`` are offsets in
     the body, or in head and body if ``in_head``: there the connection closes (with a reset if ``reset``) or
-    falls silent.
+    falls silent. From ``slow`` on, one byte comes every hundredth of a second. ``endless`` is sent after the
+    body until the client leaves.
     """
 
     files: dict
@@ -35,6 +37,8 @@ class Answer:
     body: bytes
     cut: int | None = None
     stall: int | None = None
+    slow: int | None = None
+    endless: bytes = b""
     reset: bool = False
     in_head: bool = False
 
@@ -52,6 +56,7 @@ class FileServer:
         self.files = dict(files or {})
         self.faults = {path: list(script) for path, script in (faults or {}).items()}
         self.delay, self.log, self.busiest, self.injected = delay, [], 0, 0
+        self.overflow = 0  # bytes sent after the end of a body
         self.lock, self.silence, self._busy = threading.Lock(), threading.Event(), 0
         server = self
 
@@ -130,12 +135,22 @@ class FileServer:
         lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{k}: {v}" for k, v in answer.headers.items())]
         head = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1")
         sent = head + answer.body
-        end = min([stop for stop in (answer.cut, answer.stall) if stop is not None], default=len(answer.body))
+        stops = [stop for stop in (answer.cut, answer.stall, answer.slow) if stop is not None]
+        end = min(stops, default=len(answer.body))
         handler.close_connection = True
         handler.wfile.write(sent[: end + (0 if answer.in_head else len(head))])
         handler.wfile.flush()
         if answer.stall is not None:
             self.silence.wait(5.0)
+        if answer.slow is not None:
+            handler.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in sent[end + (0 if answer.in_head else len(head)) :]:
+                if self.silence.wait(0.01):
+                    break
+                handler.wfile.write(bytes([byte]))
+        while answer.endless and not self.silence.is_set():
+            handler.wfile.write(answer.endless)
+            self.overflow += len(answer.endless)
         if answer.reset:
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.connection.close()
@@ -160,6 +175,28 @@ def stall(offset, in_head=False):
         answer.stall, answer.in_head = offset, in_head
 
     return fault
+
+
+def slow(offset, in_head=False):
+    """Send one byte at a time after some bytes."""
+
+    def fault(answer):
+        answer.slow, answer.in_head = offset, in_head
+
+    return fault
+
+
+def endless(answer):
+    """Announce no length, and send the body again and again."""
+    answer.headers.pop("Content-Length", None)
+    answer.endless = answer.body or bytes(4096)
+
+
+def gzipped(answer):
+    """Compress the body on the way."""
+    answer.body = gzip.compress(answer.body)
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Content-Length"] = str(len(answer.body))
 
 
 def status(code, body=b"<html>try again later</html>", **headers):

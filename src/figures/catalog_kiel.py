@@ -2,7 +2,7 @@
 
 from matplotlib.colors import LogNorm, Normalize
 
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     DOUBLE,
     METALLICITY_MAP,
     binned_mean,

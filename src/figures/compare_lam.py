@@ -1,31 +1,31 @@
-"""Figure 6: RMSE of each baseline in units of the sVAE's, coefficient by coefficient."""
+"""Figure 6: RMSE of each other model in units of the sVAE's, coefficient by coefficient."""
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from xpsvae.plotting import MODELS, SINGLE, new_figure, note, save, styled
-
-BASELINES = ("pca", "label_mlp")
+from xpsvae.plot.style import SINGLE, looks, new_figure, note, save, styled
 
 
 @styled
-def draw(statistics):
+def draw(comparison):
     """Draw a panel a band.
 
     Parameters
     ----------
-    statistics : dict of dict of list
-        ``rmse_ratio`` per coefficient by model, half of the columns BP, half RP.
+    comparison : dict
+        ``models``, and ``coefficients`` with their ``ratio``, half of it BP, half RP.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    models, statistics = looks(comparison), comparison["coefficients"]
+    others = [model for model in models if model != "svae" and model in statistics]
     figure, panels = new_figure(SINGLE, 4.0, nrows=2, sharex=True, sharey=True)
     for axes, band, half in zip(panels, ("BP", "RP"), (0, 1), strict=True):
-        for model in BASELINES:
-            look = MODELS[model]
-            ratio = np.split(np.array(statistics[model]["rmse_ratio"]), 2)[half]
+        for model in others:
+            look = models[model]
+            ratio = np.split(np.array(statistics[model]["ratio"]), 2)[half]
             line = {"color": look.color, "ls": look.linestyle, "marker": look.marker}
             axes.plot(ratio, mec="black", mew=0.4, label=look.label, **line)
         axes.axhline(1, color="0.3", lw=0.9, zorder=1)
@@ -34,8 +34,8 @@ def draw(statistics):
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
         note(axes, band, "upper center")
-    highest = max(max(statistics[model]["rmse_ratio"]) for model in BASELINES)
-    lowest = min(min(statistics[model]["rmse_ratio"]) for model in BASELINES)
+    highest = max(max(statistics[model]["ratio"]) for model in others)
+    lowest = min(min(statistics[model]["ratio"]) for model in others)
     axes.set_ylim(0.75 * min(lowest, 1), 1.5 * highest)
     axes.set_xlabel("Coefficient number")
     panels[0].legend(loc="upper right")
@@ -51,5 +51,5 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_json
 
-        figure = draw(read_json(snakemake.input.comparison)["coefficients"])
+        figure = draw(read_json(snakemake.input.comparison))
         save(figure, snakemake.output.pdf, snakemake.output.png)

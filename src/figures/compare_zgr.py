@@ -1,32 +1,32 @@
-"""Figure 8: RMSE of the flux against wavelength, and of each baseline in units of the sVAE's."""
+"""Figure 8: RMSE of the flux against wavelength, and of each other model in units of the sVAE's."""
 
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from xpsvae.plotting import MODELS, SINGLE, new_figure, save, styled
+from xpsvae.plot.style import SINGLE, looks, new_figure, save, styled
 
 
 @styled
-def draw(wavelength, statistics):
+def draw(comparison):
     """Draw the RMSE above, the ratios below.
 
     Parameters
     ----------
-    wavelength : sequence (n_wavelengths,)
-        [nm].
-    statistics : dict of dict of list
-        ``rmse`` and ``rmse_ratio`` per wavelength, by model.
+    comparison : dict
+        ``models``, ``wavelength`` [nm], and ``wavelengths`` with their ``rmse`` and ``ratio``.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    wavelength, statistics = comparison["wavelength"], comparison["wavelengths"]
+    models = {model: look for model, look in looks(comparison).items() if model in statistics}
     figure, panels = new_figure(SINGLE, 4.2, nrows=2, sharex=True)
-    for model, look in MODELS.items():
+    for model, look in models.items():
         line = {"color": look.color, "ls": look.linestyle, "marker": look.marker}
         line |= {"ms": 3, "mec": "black", "mew": 0.3}
         panels[0].plot(wavelength, statistics[model]["rmse"], label=look.label, **line)
         if model != "svae":
-            panels[1].plot(wavelength, statistics[model]["rmse_ratio"], **line)
+            panels[1].plot(wavelength, statistics[model]["ratio"], **line)
     for axes, label in zip(panels, (r"RMSE of $\mathcal{R}(\lambda)$", "RMSE / RMSE(sVAE)"), strict=True):
         axes.axhline(1, color="0.3", lw=0.9, zorder=1)
         axes.set(yscale="log", ylabel=label)
@@ -47,6 +47,5 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_json
 
-        summary = read_json(snakemake.input.comparison)
-        figure = draw(summary["wavelength"], summary["wavelengths"])
+        figure = draw(read_json(snakemake.input.comparison))
         save(figure, snakemake.output.pdf, snakemake.output.png)

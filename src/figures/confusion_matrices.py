@@ -2,38 +2,34 @@
 
 from matplotlib.colors import Normalize
 
-from xpsvae.plotting import DOUBLE, SEQUENCES, new_figure, save, styled
+from xpsvae.analysis.classify import CLASSIFIERS
+from xpsvae.plot.style import DOUBLE, SEQUENCES, new_figure, save, styled
 
-VARIANT = "corrected"
-NAMES = {
-    "m_h": "[M/H]",
-    "label": "Labels",
-    "label_extinction": "Labels +\nextinction",
-    "latent": "Latents",
-    "label_latent": "Labels +\nlatents",
-}
 CLASSES = ("high_alpha", "low_alpha")  # class 0, class 1
 CMAP, DARK = "Blues", 0.5  # fractions above DARK are written in white
 
 
 @styled
 def draw(classifiers):
-    """Draw a key, the perfect classifier and the classifiers of the corrected variant.
+    """Draw a key, the perfect classifier and those of `CLASSIFIERS` that are to be shown.
 
     Parameters
     ----------
     classifiers : dict
-        ``classifiers``: entries with classifier, variant, ``confusion`` (fractions of the test stars; rows
-        are the true class, high-alpha first), accuracy, recall_high, recall_low, intervals; ``variants``:
-        per variant n_test, n_test_high and majority.
+        ``classifiers``: entries with classifier, ``confusion`` (fractions of the test stars; rows are the true
+        class, high-alpha first), accuracy, recall_high, recall_low; ``sample``: n_test, n_test_high, majority.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    entries = {e["classifier"]: e for e in classifiers["classifiers"] if e["variant"] == VARIANT}
-    entries = [(name, entries[key]) for key, name in NAMES.items() if key in entries]
-    test = classifiers["variants"][VARIANT]
+    entries = {entry["classifier"]: entry for entry in classifiers["classifiers"]}
+    entries = [
+        (classifier.in_figure, entries[key])
+        for key, classifier in CLASSIFIERS.items()
+        if classifier.in_figure
+    ]
+    test = classifiers["sample"]
     high = test["n_test_high"] / test["n_test"]
 
     figure, panels = new_figure(DOUBLE, 1.95, ncols=2 + len(entries), squeeze=True)

@@ -5,7 +5,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
-from xpsvae.plotting import DOUBLE, LABELS, MODELS, new_figure, note, save, styled
+from xpsvae.plot.style import DOUBLE, LABELS, looks, new_figure, note, save, styled
 
 BINS, ERROR_BINS = 36, 40
 FEW = 20  # stars beyond the edge of a shaded zone
@@ -20,24 +20,28 @@ ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 
 
 @styled
-def draw(stars):
+def draw(stars, comparison):
     """Draw counts, errors of the coefficients and errors of the flux against three labels.
 
     Parameters
     ----------
     stars : pandas.DataFrame
         teff, logg, m_h and ``rmse_{coefficient,flux}_{model}``; null where there is no label or prediction.
+    comparison : dict
+        ``models``: how each looks, and whether it knows labels.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     figure, panels = new_figure(DOUBLE, 5.4, nrows=3, ncols=3, sharex="col", sharey="row")
-    predicted = stars["rmse_coefficient_label_mlp"].notna()
+    models = looks(comparison)
+    labelled = [card["model"] for card in comparison["models"] if card["knows_labels"]]
+    predicted = {models[name]: stars[f"rmse_coefficient_{name}"].notna() for name in labelled}
     for column, (label, edges) in enumerate(EDGES.items()):
         _counts(panels[0, column], stars[label], predicted, edges)
         for row, kind in enumerate(ERRORS, start=1):
-            mesh = _errors(panels[row, column], stars, label, kind, edges)
+            mesh = _errors(panels[row, column], stars, label, kind, edges, models)
         panels[2, column].set(xlabel=LABELS[label], xlim=(edges[0], edges[-1]))
         for axes in panels[:, column]:
             _shade(axes, stars.loc[stars[label].notna(), label].to_numpy(float))
@@ -47,7 +51,7 @@ def draw(stars):
     panels[2, 0].xaxis.set_minor_formatter(NullFormatter())
     panels[0, 0].set_ylabel("Number of test stars")
     for row, (kind, name) in enumerate(ERRORS.items(), start=1):
-        panels[row, 0].set(ylabel=name, ylim=_limits(stars, kind))
+        panels[row, 0].set(ylabel=name, ylim=_limits(stars, kind, models))
     for axes, numeral in zip(panels.flat, ROMAN, strict=True):
         note(axes, f"({numeral})", style="italic")
     handles, names = panels[1, 0].get_legend_handles_labels()
@@ -66,29 +70,35 @@ def draw(stars):
 
 
 def _counts(axes, values, predicted, edges):
-    """Histogram of a label for all test stars and for those that the label MLP can predict."""
-    every, some = (np.histogram(values[chosen].dropna(), edges)[0] for chosen in (slice(None), predicted))
+    """Histogram of a label for all test stars and for those that each label-driven model can predict."""
+    every, _ = np.histogram(values.dropna(), edges)
     axes.stairs(every, edges, fill=True, color="0.8", label="All test stars")
-    axes.stairs(some, edges, color=MODELS["label_mlp"].color, lw=1.2, label="with a label-MLP prediction")
+    for look, known in predicted.items():
+        some, _ = np.histogram(values[known].dropna(), edges)
+        axes.stairs(some, edges, color=look.color, lw=1.2, label=f"with a prediction of {look.label}")
     axes.set_ylim(0)
 
 
-def _errors(axes, stars, label, kind, edges):
+def _errors(axes, stars, label, kind, edges, models):
     """Distribution of the sVAE's error in each bin of a label, and the median error of every model."""
-    low, high = _limits(stars, kind)
+    low, high = _limits(stars, kind, models)
     known = stars[label].notna()
     x = stars.loc[known, label].to_numpy(float)
     y_edges = np.linspace(low, high, ERROR_BINS + 1)
-    errors = {model: np.log10(stars.loc[known, f"rmse_{kind}_{model}"].to_numpy(float)) for model in MODELS}
+    errors = {
+        model: np.log10(stars.loc[known, column].to_numpy(float))
+        for model in models
+        if (column := f"rmse_{kind}_{model}") in stars
+    }
     counts, _, _ = np.histogram2d(x, errors["svae"].clip(low, high), (edges, y_edges))
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.ma.masked_where(counts < 1, counts / np.maximum(totals, FEWEST))
     mesh = axes.pcolormesh(
-        edges, y_edges, shares.T, cmap=MODELS["svae"].cmap, norm=Normalize(0, 0.2), rasterized=True, zorder=1
+        edges, y_edges, shares.T, cmap=models["svae"].cmap, norm=Normalize(0, 0.2), rasterized=True, zorder=1
     )
     middles = np.sqrt(edges[1:] * edges[:-1]) if label == "teff" else (edges[1:] + edges[:-1]) / 2
     bins = np.digitize(x, edges) - 1
-    for model, look in MODELS.items():
+    for model, look in ((model, models[model]) for model in errors):
         medians = [_median(errors[model][bins == number]) for number in range(BINS)]
         line = {"color": look.color, "ls": look.linestyle, "lw": 1.5, "label": f"{look.label}, median"}
         axes.plot(middles, medians, color="white", lw=2.8, zorder=4)
@@ -101,9 +111,10 @@ def _median(values):
     return np.median(values) if len(values) >= FEWEST else np.nan
 
 
-def _limits(stars, kind):
+def _limits(stars, kind, models):
     """Axis limits that hold all but a few errors of every model."""
-    errors = np.log10(stars[[f"rmse_{kind}_{model}" for model in MODELS]].to_numpy(float))
+    columns = [name for model in models if (name := f"rmse_{kind}_{model}") in stars]
+    errors = np.log10(stars[columns].to_numpy(float))
     low, high = np.nanpercentile(errors, (0.1, 99.5))
     return np.floor(low * 5) / 5, np.ceil(high * 5) / 5
 
@@ -121,6 +132,7 @@ if __name__ == "__main__":
     from xpsvae.workflow import job
 
     with job(snakemake):
-        from xpsvae.products import read_table
+        from xpsvae.products import read_json, read_table
 
-        save(draw(read_table(snakemake.input.per_star)), snakemake.output.pdf, snakemake.output.png)
+        figure = draw(read_table(snakemake.input.per_star), read_json(snakemake.input.comparison))
+        save(figure, snakemake.output.pdf, snakemake.output.png)

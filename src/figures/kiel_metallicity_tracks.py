@@ -3,7 +3,7 @@
 from matplotlib.colors import LogNorm
 
 from xpsvae.analysis.sample import sample
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     BRANCHES,
     FEWEST_STARS,
     SINGLE,

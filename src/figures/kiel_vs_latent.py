@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
 from xpsvae.analysis.sample import latent_columns, sample
-from xpsvae.analysis.tracks import is_main_sequence
-from xpsvae.plotting import (
+from xpsvae.analysis.tracks import is_main_sequence, used_for
+from xpsvae.plot.style import (
     BRANCHES,
     DOUBLE,
     FEWEST_STARS,
@@ -37,11 +37,11 @@ def draw(stars, dimensions, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: teff [K], logg [dex], latents mean_k.
+        Pristine stars: teff [K], logg [dex], latents z_k.
     dimensions : dict
         Dimension of each label; ``boundary`` between main sequence and giant branch.
     kiel : pandas.DataFrame
-        Tracks: branch, centre, n, teff, logg, mean_k.
+        Tracks: branch, centre, n, teff, logg, z_k.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def draw(stars, dimensions, kiel):
     all_dimensions = range(1, len(latent_columns(stars)) + 1)
     candidates = distinct_dimensions(dimensions, ("teff", "m_h", "alpha_m", "logg"), all_dimensions)
     across = next(dimension for dimension in candidates if dimension != down)
-    x, y = f"mean_{across}", f"mean_{down}"
+    x, y = f"z_{across}", f"z_{down}"
 
     figure, (left, right) = new_figure(DOUBLE, 3.5, ncols=2)
     kiel_axes(left, *EXTENT)
@@ -75,12 +75,14 @@ def draw(stars, dimensions, kiel):
         extent = right.get_xlim(), right.get_ylim()
         density(right, chosen[x], chosen[y], extent, BINS, tint(look, *SHADES[branch]), norm, alpha=0.8)
 
-        bins = kiel[kiel.branch == branch]
-        scale = Normalize(bins.centre.min(), bins.centre.max())
-        bins = bins.where(bins.n >= FEWEST_STARS)
-        coloured = {"values": bins.centre, "cmap": look.cmap, "norm": scale, "line": look.color, "size": 22}
-        track(left, bins.teff, bins.logg, look, **coloured)
-        points = track(right, bins[x], bins[y], look, **coloured)
+        labels, latents = (
+            bins[bins.branch == branch] for bins in (used_for(kiel, "kiel"), used_for(kiel, "latent"))
+        )
+        scale = Normalize(labels.centre.min(), labels.centre.max())
+        labels, latents = (bins.where(bins.n >= FEWEST_STARS) for bins in (labels, latents))
+        coloured = {"cmap": look.cmap, "norm": scale, "line": look.color, "size": 22}
+        track(left, labels.teff, labels.logg, look, labels.centre, **coloured)
+        points = track(right, latents[x], latents[y], look, latents.centre, **coloured)
         bar = figure.colorbar(points, ax=right, aspect=30, pad=0.01, fraction=0.05)
         bar.set_label(f"{look.label}: {LABELS[COORDINATE[branch]]}")
         if branch == "gb":
@@ -93,7 +95,7 @@ def draw(stars, dimensions, kiel):
     right.axhline(boundary["value"], **BOUNDARY)
     note(
         right,
-        f"$z_{{{down}}}={boundary['value']:.2f}$: {100 * boundary['accuracy']:.1f} % on their side",
+        f"$z_{{{down}}}={boundary['value']:.2f}$: {100 * boundary['accuracy']:.1f} % correctly separated",
         "lower right",
         size=7.5,
     )
@@ -109,5 +111,9 @@ if __name__ == "__main__":
         stars, subsets, latents, kiel = (
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "kiel")
         )
-        figure = draw(sample(stars, subsets, latents), read_json(snakemake.input.dimensions), kiel)
+        figure = draw(
+            sample(stars, subsets, latents, **snakemake.params.choices),
+            read_json(snakemake.input.dimensions),
+            kiel,
+        )
         save(figure, snakemake.output.pdf, snakemake.output.png)

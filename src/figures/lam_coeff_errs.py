@@ -1,29 +1,42 @@
-"""Figure 5: residuals of the five leading coefficients of each band, for the sVAE and both baselines."""
+"""Figure 5: residuals of the five leading coefficients of each band, for all models."""
 
-from xpsvae.plotting import DOUBLE, save
-from xpsvae.residual_panels import residual_panels
-
-SHOWN = 5  # leading coefficients of each band
+from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, looks, save
 
 
-def draw(residuals, statistics):
+def draw(residuals, comparison, printed_bias="own"):
     """Draw BP above, RP below.
 
     Parameters
     ----------
-    residuals : dict of array (n_stars, 64)
+    residuals : dict of array (n_stars, n)
         R(x) by model, half of the columns BP, half RP.
-    statistics : dict of dict of list
-        Bias and width per column, by model.
+    comparison : dict
+        ``models`` and their ``leading``: bias and width per column.
+    printed_bias : str
+        ``"own"``, or ``"label_independent"``: for models that know labels the bias of the first that does not.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    first_rp = residuals["svae"].shape[1] // 2
-    columns = [start + order for start in (0, first_rp) for order in range(SHOWN)]
-    names = [rf"$\mathrm{{{band}}}_{{{order}}}$" for band in ("BP", "RP") for order in range(SHOWN)]
-    return residual_panels(residuals, statistics, columns, names, DOUBLE, 3.9)
+    per_band = next(iter(residuals.values())).shape[1] // 2
+    names = [rf"$\mathrm{{{band}}}_{{{order}}}$" for band in ("BP", "RP") for order in range(per_band)]
+    printed = {}
+    if printed_bias == "label_independent":
+        knows = {card["model"]: card["knows_labels"] for card in comparison["models"]}
+        other = next((model for model in knows if model != "svae" and not knows[model]), None)
+        printed = {model: other or model for model in knows if knows[model]}
+    return residual_panels(
+        residuals,
+        comparison["leading"],
+        looks(comparison),
+        range(2 * per_band),
+        names,
+        DOUBLE,
+        3.9,
+        printed,
+    )
 
 
 if __name__ == "__main__":
@@ -32,7 +45,6 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_array, read_json
 
-        stored = read_array(snakemake.input.coefficient_residuals)
-        residuals = {model: stored[model] for model in ("svae", "pca", "label_mlp")}
-        figure = draw(residuals, read_json(snakemake.input.comparison)["coefficients"])
+        residuals, comparison = read_array(snakemake.input.leading), read_json(snakemake.input.comparison)
+        figure = draw(residuals, comparison, **snakemake.params.choices)
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -2,8 +2,8 @@
 
 from xpsvae.analysis.sample import sample
 from xpsvae.analysis.tracks import is_main_sequence
-from xpsvae.corner import metallicity_corner
-from xpsvae.plotting import save
+from xpsvae.plot.corner import metallicity_corner
+from xpsvae.plot.style import save
 
 
 def draw(stars, metallicity, dimensions, m_h_half_width):
@@ -22,6 +22,6 @@ if __name__ == "__main__":
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "metallicity")
         )
         dimensions = read_json(snakemake.input.dimensions)
-        pristine = sample(stars, subsets, latents)
+        pristine = sample(stars, subsets, latents, **snakemake.params.choices)
         figure = draw(pristine, metallicity, dimensions, snakemake.params.m_h_half_width)
         save(figure, snakemake.output.pdf, snakemake.output.png)

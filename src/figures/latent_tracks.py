@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from xpsvae.analysis.sample import latent_columns, sample
-from xpsvae.corner import corner_axes
-from xpsvae.plotting import (
+from xpsvae.analysis.tracks import used_for
+from xpsvae.plot.corner import corner_axes
+from xpsvae.plot.style import (
     BRANCHES,
     DOUBLE,
     FEWEST_STARS,
@@ -31,13 +32,13 @@ def draw(stars, dimensions, latent_summary, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: latents mean_k.
+        Pristine stars: latents z_k.
     dimensions : dict
         Dimension of each label.
     latent_summary : dict
         ``kl`` of each dimension [nats]; the 1-based ``dead`` ones.
     kiel : pandas.DataFrame
-        Tracks: branch, centre, n, mean_k.
+        Tracks: branch, centre, n, z_k.
 
     Returns
     -------
@@ -51,6 +52,7 @@ def draw(stars, dimensions, latent_summary, kiel):
         for k, column in enumerate(columns)
     ]
     figure, axes = corner_axes(DOUBLE, extents, [latent_label(k + 1) for k in range(len(columns))])
+    kiel = used_for(kiel, "corner")
     tracks = {branch: kiel[kiel.branch == branch] for branch in BRANCHES}
     scales = {branch: Normalize(bins.centre.min(), bins.centre.max()) for branch, bins in tracks.items()}
     bars = {}
@@ -123,5 +125,7 @@ if __name__ == "__main__":
         dimensions, latent_summary = (
             read_json(snakemake.input[name]) for name in ("dimensions", "latent_summary")
         )
-        figure = draw(sample(stars, subsets, latents), dimensions, latent_summary, kiel)
+        figure = draw(
+            sample(stars, subsets, latents, **snakemake.params.choices), dimensions, latent_summary, kiel
+        )
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
-from xpsvae.plotting import BRANCHES, DOUBLE, LABELS, new_figure, save, styled
+from xpsvae.plot.style import BRANCHES, DOUBLE, LABELS, new_figure, save, styled
 
 COORDINATE = {"ms": "teff", "gb": "logg"}  # along which a track is cut into bins
 PIVOT = (600.0, 700.0)  # where all spectra are brought to the same mean [nm]

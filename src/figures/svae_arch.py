@@ -2,7 +2,7 @@
 
 from matplotlib.patches import Polygon, Rectangle
 
-from xpsvae.plotting import DOUBLE, arrow, box, new_diagram, save, styled
+from xpsvae.plot.style import DOUBLE, arrow, box, new_diagram, save, styled
 
 ENCODER, DECODER, SCATTER, LATENT = "#D9740B", "#1B7837", "#542788", "#B2182B"
 HEIGHT = 2.75  # of the figure [in]

@@ -1,53 +1,53 @@
 """Figure 4: the sVAE beside the models it is compared with here, and those the paper compared it with."""
 
-from xpsvae.plotting import DOUBLE, MODELS, arrow, box, new_diagram, save, styled
+from xpsvae.plot.style import DOUBLE, arrow, box, looks, new_diagram, save, styled
 
-HEIGHT = 2.8  # of the figure [in]
 COLUMNS = (1.76, 5.34)  # middles of the label-independent and the label-dependent side [in]
-ROWS = (2.07, 1.24, 0.41)
+STEP, TITLE = 0.83, 0.31  # from one row to the next, room of the title [in]
 WIDTH, PANEL = 3.38, 0.75  # of a panel [in]
-LEARNT, LABELLED = "#E5E5E5", "#FBE7B2"  # faces: what a model learns, stellar labels
-
-XP = ("XP\ncoefficients", "white")
-RETURNED = ("coefficients", "white")
-SCATTERED = ("coefficients\n± scatter", "white")
-SPECTRUM = ("XP\nspectrum", "white")
-STELLAR = ("stellar labels", LABELLED)
+FACES = {"data": "white", "learnt": "#E5E5E5", "labels": "#FBE7B2"}  # of boxes, by what is in them
+# The paper's own comparisons, shown where this build does not run them: model, knows labels, name, boxes.
+ELSEWHERE = (
+    ("lb23", False, "Leung & Bovy (2024)",
+     (("XP\ncoefficients", "data"), ("embedding", "learnt"), ("coefficients", "data"))),
+    ("zgr23", True, "Zhang, Green & Rix (2023)",
+     (("$T_\\mathrm{eff}$, $\\log g$, [Fe/H],\n$E$, parallax", "labels"), ("MLP", "learnt"),
+      ("XP\nspectrum", "data"))),
+    ("lb23_labels", True, "Leung & Bovy (2024)",
+     (("XP\ncoefficients", "data"), ("stellar labels", "labels"), ("coefficients", "data"))),
+)  # fmt: skip
 
 
 @styled
-def draw(n_latents):
+def draw(comparison):
     """Draw each model as a chain from what it is given to what it returns.
 
     Parameters
     ----------
-    n_latents : int
-        Of the sVAE; the PCA has as many components.
+    comparison : dict
+        ``models``: label, look, ``chain`` and ``knows_labels`` of each.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = new_diagram(DOUBLE, HEIGHT)
-    left, right = COLUMNS
-    for x, title in ((left, "Stellar-label independent"), (right, "Stellar-label dependent")):
-        axes.text(x, HEIGHT - 0.12, title, ha="center", va="center", size=10, weight="bold")
-    axes.plot([DOUBLE / 2] * 2, [0.05, HEIGHT - 0.05], color="0.6", lw=0.8)
-
-    latents, components = (f"{n_latents} latents", LEARNT), (f"{n_latents} components", LEARNT)
-    embedding = ("embedding", LEARNT)
-    label_mlp = (
-        ("$T_\\mathrm{eff}$, $\\log g$, [Fe/H],\nextinction $A_K$", LABELLED),
-        ("MLP", LEARNT),
-        SPECTRUM,
-    )
-    zgr23 = (("$T_\\mathrm{eff}$, $\\log g$, [Fe/H],\n$E$, parallax", LABELLED), ("MLP", LEARNT), SPECTRUM)
-    _model(axes, left, ROWS[0], MODELS["svae"].label, (XP, latents, SCATTERED), MODELS["svae"].color)
-    _model(axes, left, ROWS[1], MODELS["pca"].label, (XP, components, RETURNED), MODELS["pca"].color)
-    _model(axes, left, ROWS[2], "Leung & Bovy (2024)", (XP, embedding, RETURNED))
-    _model(axes, right, ROWS[0], MODELS["label_mlp"].label, label_mlp, MODELS["label_mlp"].color)
-    _model(axes, right, ROWS[1], "Zhang, Green & Rix (2023)", zgr23)
-    _model(axes, right, ROWS[2], "Leung & Bovy (2024)", (XP, STELLAR, RETURNED))
+    here = looks(comparison)
+    sides = {False: [], True: []}
+    for card in comparison["models"]:
+        look = here[card["model"]]
+        sides[card["knows_labels"]].append((look.label, card["chain"], look.color))
+    for model, knows_labels, name, chain in ELSEWHERE:
+        if model not in here:
+            sides[knows_labels].append((name, chain, None))
+    rows = max(map(len, sides.values()))
+    height = TITLE + STEP * rows
+    figure, axes = new_diagram(DOUBLE, height)
+    axes.plot([DOUBLE / 2] * 2, [0.05, height - 0.05], color="0.6", lw=0.8)
+    for x, (knows_labels, panels) in zip(COLUMNS, sides.items(), strict=True):
+        title = f"Stellar-label {'dependent' if knows_labels else 'independent'}"
+        axes.text(x, height - 0.12, title, ha="center", va="center", size=10, weight="bold")
+        for row, (name, chain, colour) in enumerate(panels):
+            _model(axes, x, height - TITLE - STEP * row - 0.42, name, chain, colour)
     return figure
 
 
@@ -64,9 +64,9 @@ def _model(axes, x, y, name, chain, colour=None):
     note = "trained here" if colour else "in the paper, not trained here"
     axes.text(x + WIDTH / 2 - 0.1, top, note, ha="right", va="center", size=7.5, style="italic")
     middle, step, width = y - 0.11, 1.13, 0.9
-    for i, (text, face) in enumerate(chain):
+    for i, (text, kind) in enumerate(chain):
         centre = x + (i - 1) * step
-        box(axes, centre, middle, width, 0.38, text, facecolor=face, text_settings={"size": 7.5})
+        box(axes, centre, middle, width, 0.38, text, facecolor=FACES[kind], text_settings={"size": 7.5})
         if i:
             arrow(axes, (centre - step + width / 2, middle), (centre - width / 2, middle))
 
@@ -77,5 +77,4 @@ if __name__ == "__main__":
     with job(snakemake):
         from xpsvae.products import read_json
 
-        n_latents = read_json(snakemake.input.model_config)["model"]["n_latents"]
-        save(draw(n_latents), snakemake.output.pdf, snakemake.output.png)
+        save(draw(read_json(snakemake.input.comparison)), snakemake.output.pdf, snakemake.output.png)

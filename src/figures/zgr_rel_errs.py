@@ -1,14 +1,14 @@
-"""Figure 7: residuals of the flux at ten wavelengths, for the sVAE and both baselines."""
+"""Figure 7: residuals of the flux at ten wavelengths, for all models."""
 
 import numpy as np
 
-from xpsvae.plotting import DOUBLE, save
-from xpsvae.residual_panels import residual_panels
+from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, looks, save
 
 SHOWN = range(442, 893, 50)  # [nm]
 
 
-def draw(wavelength, residuals, statistics):
+def draw(wavelength, residuals, comparison):
     """Draw one panel a wavelength.
 
     Parameters
@@ -17,8 +17,8 @@ def draw(wavelength, residuals, statistics):
         [nm].
     residuals : dict of array (n_stars, n_wavelengths)
         R(lambda) by model.
-    statistics : dict of dict of list
-        Bias and width per wavelength, by model.
+    comparison : dict
+        ``models`` and their ``wavelengths``: bias and width.
 
     Returns
     -------
@@ -26,7 +26,8 @@ def draw(wavelength, residuals, statistics):
     """
     columns = np.searchsorted(wavelength, SHOWN)
     names = [f"{value} nm" for value in SHOWN]
-    return residual_panels(residuals, statistics, columns, names, DOUBLE, 3.9)
+    statistics = comparison["wavelengths"]
+    return residual_panels(residuals, statistics, looks(comparison), columns, names, DOUBLE, 3.9)
 
 
 if __name__ == "__main__":
@@ -36,6 +37,6 @@ if __name__ == "__main__":
         from xpsvae.products import read_array, read_json
 
         stored = read_array(snakemake.input.flux_residuals)
-        residuals = {model: stored[model] for model in ("svae", "pca", "label_mlp")}
-        figure = draw(stored["wavelength"], residuals, read_json(snakemake.input.comparison)["wavelengths"])
+        wavelength = stored.pop("wavelength")
+        figure = draw(wavelength, stored, read_json(snakemake.input.comparison))
         save(figure, snakemake.output.pdf, snakemake.output.png)

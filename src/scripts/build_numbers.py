@@ -5,25 +5,31 @@ from xpsvae.workflow import job
 with job(snakemake):
     import pandas as pd
 
-    from xpsvae import report
-    from xpsvae.latex import to_tex
+    from xpsvae.paper import numbers
+    from xpsvae.paper.latex import to_tex
     from xpsvae.products import read_json, read_table, write_text
     from xpsvae.xp.photometry import G_ZERO_POINT
 
-    files, outputs = snakemake.input, snakemake.output
+    files, outputs, params = snakemake.input, snakemake.output, snakemake.params
     crossmatch, cutflow, config = map(read_json, (files.crossmatch, files.cutflow, files.model_config))
-    latents, dimensions = map(read_json, (files.latent_summary, files.dimensions))
-    baselines, comparison = map(read_json, (files.baselines, files.comparison))
+    latents, dimensions, comparison = map(
+        read_json, (files.latent_summary, files.dimensions, files.comparison)
+    )
+    classifiers, label_features, leakage = map(
+        read_json, (files.classifiers, files.label_features, files.leakage)
+    )
     stars = read_table(files.stars, ["phot_g_mean_mag", "logg", "teff"])
     macros = {
-        **report.paper_macros(),
-        **report.catalog_macros(crossmatch, cutflow, stars, snakemake.params.flux_weight, G_ZERO_POINT),
-        **report.model_macros(config, pd.read_csv(files.history)),
-        **report.latent_macros(latents, dimensions),
-        **report.comparison_macros(comparison, baselines, read_table(files.per_star)),
-        **report.track_macros(read_table(files.kiel), read_table(files.metallicity), latents["live"]),
-        **report.alpha_track_macros(read_table(files.alpha_tracks), latents["live"]),
-        **report.alpha_macros(read_json(files.alpha), read_json(files.classifiers)),
+        **numbers.paper_macros(),
+        **numbers.catalog_macros(crossmatch, cutflow, stars, params.flux_weight, G_ZERO_POINT),
+        "TestFraction": numbers.decimal(params.test_fraction, 1),
+        **numbers.model_macros(config, pd.read_csv(files.history)),
+        **numbers.latent_macros(latents, dimensions),
+        **numbers.comparison_macros(comparison, read_table(files.per_star)),
+        **numbers.track_macros(read_table(files.kiel), read_table(files.metallicity), latents["live"]),
+        **numbers.alpha_track_macros(read_table(files.alpha_tracks), latents["live"]),
+        **numbers.alpha_macros(read_json(files.alpha), classifiers),
+        **numbers.switch_macros(label_features, leakage),
     }
-    write_text(outputs.numbers, to_tex(macros, report.switches(crossmatch, config, latents)))
-    write_text(outputs.cutflow, report.cutflow_table(cutflow))
+    write_text(outputs.numbers, to_tex(macros, numbers.switches(crossmatch, config, latents)))
+    write_text(outputs.cutflow, numbers.cutflow_table(cutflow))

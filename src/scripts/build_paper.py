@@ -8,7 +8,7 @@ with job(snakemake):
     import yaml
 
     from xpsvae import provenance
-    from xpsvae.latex import typeset
+    from xpsvae.paper.latex import typeset
     from xpsvae.products import read_json, write_json, write_text
 
     given, outputs = snakemake.input, snakemake.output
@@ -23,7 +23,7 @@ with job(snakemake):
         "numbers.tex": given.numbers,
         "cutflow.tex": given.cutflow,
         "provenance.tex": outputs.macros,
-        "table1.tex": given.table1,
+        "table1.tex": given.table1[0],
         **{f"figures/{Path(figure).name}": figure for figure in given.figures},
     }
     typeset(given.tex, sources, outputs.pdf)

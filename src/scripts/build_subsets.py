@@ -1,17 +1,15 @@
-"""Cut the catalogue into its full, good and pristine subsets and split it for training."""
+"""Cut the catalogue into its full, good and pristine subsets."""
 
 from xpsvae.workflow import job
 
 with job(snakemake):
     from xpsvae import products
     from xpsvae.catalog import cuts
+    from xpsvae.choices import require_shown
 
-    subsets, cutflow = cuts.select(
-        products.read_table(snakemake.input.stars),
-        cuts=snakemake.params.cuts,
-        aspcapflag_bits=snakemake.params.aspcapflag_bits,
-        test_fraction=snakemake.params.test_fraction,
-        seed=snakemake.params.seed,
-    )
+    stars, split = (products.read_table(snakemake.input[name]) for name in ("stars", "split"))
+    require_shown(snakemake.wildcards.variant, stars)
+    subsets, cutflow = cuts.select(stars, cuts=snakemake.params.cuts, **snakemake.params.choices)
+    cutflow["stars"] |= {name: int(split[name].sum()) for name in ("train", "test")}
     products.write_table(snakemake.output.subsets, subsets)
     products.write_json(snakemake.output.cutflow, cutflow)

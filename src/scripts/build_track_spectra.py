@@ -14,5 +14,6 @@ with job(snakemake):
         *(read_array(files[name], memory_map=True) for name in arrays),
         read_array(files.normalisation),
         seed=snakemake.params.seed,
+        **snakemake.params.choices,
     )
     write_table(snakemake.output.spectra, spectra, units(spectra))

@@ -7,6 +7,6 @@ with job(snakemake):
     from xpsvae.analysis.sample import sample
     from xpsvae.products import read_json, read_table, write_json
 
-    frame = sample(*(read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents")))
+    tables = (read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents"))
     live = read_json(snakemake.input.latent_summary)["live"]
-    write_json(snakemake.output.dimensions, dimensions(frame, live))
+    write_json(snakemake.output.dimensions, dimensions(sample(*tables, **snakemake.params.choices), live))

@@ -10,16 +10,17 @@ with job(snakemake):
 
     given = snakemake.input
     flux = products.read_table(given.stars, ["phot_g_mean_flux"])["phot_g_mean_flux"].to_numpy()
-    subsets = products.read_table(given.subsets, ["train", "test"])
+    split = products.read_table(given.split)
     coefficients, errors = products.read_array(given.coefficients), products.read_array(given.errors)
-    training, test = subsets["train"].to_numpy(bool), subsets["test"].to_numpy(bool)
+    training, test = split["train"].to_numpy(bool), split["test"].to_numpy(bool)
     normalisation = standardise.normalisation(coefficients[training], flux[training])
     x, x_err = standardise.standardise(coefficients, errors, flux, *normalisation)
     fitted = train.fit(
         x[training],
         x_err[training],
         (x[test], x_err[test]),
-        checkpoints=snakemake.params.checkpoints,
+        checkpoints=f"checkpoints/{snakemake.config['dataset']}",
+        checkpoint_every=snakemake.config["training"]["checkpoint_every"],
         **snakemake.params.training,
     )
     train.save(Path(snakemake.output.weights).parent, fitted, normalisation)

@@ -9,7 +9,7 @@ from importlib import resources
 
 from xpsvae.errors import InputError
 
-__all__ = ["training", "validate"]
+__all__ = ["resolve", "training", "validate"]
 
 _TYPE_NAMES = {
     "array": "a list",
@@ -20,6 +20,36 @@ _TYPE_NAMES = {
     "object": "a group of keys",
     "string": "text",
 }
+
+
+def resolve(config, defaults):
+    """Complete what was given on the command line by the defaults, in place, and check it.
+
+    Parameters
+    ----------
+    config : dict
+        Keys of ``--config`` and of configuration files; groups may be partial.
+    defaults : path-like
+        The project's ``config.yaml``.
+
+    Raises
+    ------
+    InputError
+        As `validate`.
+    """
+    import yaml
+
+    with open(defaults, encoding="utf-8") as file:
+        complete = _merged(yaml.safe_load(file), config)
+    config.clear()
+    config.update(complete)
+    validate(config)
+
+
+def _merged(defaults, given):
+    if not (isinstance(defaults, dict) and isinstance(given, dict)):
+        return given
+    return defaults | {key: _merged(defaults.get(key), value) for key, value in given.items()}
 
 
 def validate(config):

@@ -1,18 +1,21 @@
-"""Which modules of this package a script runs: what Snakemake must watch besides the script itself.
+"""Which modules of this package a script runs, and what they do: what Snakemake must watch besides the script.
 
-Snakemake notices an edited script, not an edited module that the script imports. Rules list the modules as
-an input; this finds them by reading import statements, so that the list can never be out of date.
+Snakemake notices an edited script, not an edited module that the script imports. Rules have a digest of what
+these modules do as a parameter, so that an edit which changes that reruns them, and a comment, a docstring or
+a copied clone does not. The modules are found by reading import statements.
 """
 
 import ast
+import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["imported_modules"]
+__all__ = ["digest", "imported_modules"]
 
 PACKAGE = Path(__file__).resolve().parent
 # They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
-PLUMBING = {"errors.py", "products.py", "provenance.py", "workflow.py"}
+PLUMBING = {"debug.py", "errors.py", "products.py", "provenance.py", "tex.py", "workflow.py"}
 
 
 def imported_modules(script):
@@ -37,6 +40,40 @@ def imported_modules(script):
             queue.append(module)
     found |= {path for module in found if (path := module.with_suffix(".c")).is_file()}
     return sorted(module for module in found if module.relative_to(PACKAGE).as_posix() not in PLUMBING)
+
+
+def digest(script):
+    """Say what the modules that a script imports do, whatever their comments and layout.
+
+    Parameters
+    ----------
+    script : path-like
+        A Python file; itself it does not count, unless it is a module of this package.
+
+    Returns
+    -------
+    str
+        Hexadecimal; it changes with the syntax trees of the modules without docstrings, and with C code
+        without comments.
+    """
+    script, modules = Path(script).resolve(), imported_modules(script)
+    own = [script] if PACKAGE in script.parents else []
+    return hashlib.sha256("".join(map(_behaviour, sorted({*own, *modules}))).encode()).hexdigest()[:16]
+
+
+@cache
+def _behaviour(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".c":
+        text = " ".join(re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL).split())
+    else:
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if documented and ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+        text = ast.dump(tree)
+    return f"{path.relative_to(PACKAGE).as_posix()} {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
 @cache

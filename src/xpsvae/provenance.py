@@ -14,6 +14,8 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
+from xpsvae.tex import address, escape
+
 __all__ = [
     "commit",
     "commit_date",
@@ -29,7 +31,7 @@ __all__ = [
 PROJECT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown (not a git clone)"
 # They say where products lie or go, not what they are.
-_PLACES = {"results", "archive", "deposit"}
+_PLACES = {"results", "deposit"}
 _CHECKSUM = re.compile(r"(?:md5:|sha1:|sha256:)[0-9a-f]+|[0-9a-f]{64}")
 _pending = None
 
@@ -139,23 +141,27 @@ def to_tex(record, repository=None, doi=None):
     known = record["commit"] != UNKNOWN
     script = r"\texttt{\detokenize{src/figures/#1.py}}"
     if repository and known:
-        script = rf"\href{{{repository}/blob/{sha}/src/figures/\detokenize{{#1}}.py}}{{{script}}}"
-    commit = rf"\texttt{{{sha[:12]}}}" if known else "unknown, outside of a git clone"
-    inputs = record["inputs"].items()
-    short = ", ".join(rf"\texttt{{{value[:23]}}}\ldots" for _, value in inputs)
+        page = address(f"{repository}/blob/{sha}/src/figures/")
+        script = rf"\href{{{page}\detokenize{{#1}}.py}}{{{script}}}"
+    commit = rf"\texttt{{{escape(sha[:12])}}}" if known else "unknown, outside of a git clone"
+    dataset, inputs = escape(record["dataset"]), [escape(value) for value in record["inputs"].values()]
+    short = ", ".join(rf"\texttt{{{escape(value[:23])}}}\ldots" for value in record["inputs"].values())
     sentence = (
         f"This document was built by the workflow at commit {commit}{' with later changes' if dirty else ''}"
-        f" from dataset \\texttt{{{record['dataset']}}}{f' ({short})' if short else ''}, with choices of "
-        rf"SHA-256 \texttt{{{record['config_sha256'][:16]}}}\ldots; more is in \texttt{{provenance.json}}."
+        f" from dataset \\texttt{{{dataset}}}{f' ({short})' if short else ''}, with choices of "
+        rf"SHA-256 \texttt{{{escape(record['config_sha256'][:16])}}}\ldots; more is in "
+        r"\texttt{provenance.json}."
     )
     if doi:
-        sentence += rf" It is archived as \href{{https://doi.org/{doi}}}{{doi:{doi}}}."
-    every = "; ".join(value for _, value in inputs)
-    subject = f"commit {record['commit']}, dataset {record['dataset']}{f' ({every})' if every else ''}"
+        link = address(f"https://doi.org/{doi}")
+        sentence += rf" It is archived as \href{{{link}}}{{doi:{escape(doi)}}}."
+    every = "; ".join(inputs)
+    subject = f"commit {escape(record['commit'])}, dataset {dataset}{f' ({every})' if every else ''}"
+    subject += f", doi:{escape(doi)}" if doi else ""
     return (
         f"\\DeclareRobustCommand{{\\FigureScript}}[1]{{(Script: {script}.)}}\n"
         f"\\newcommand{{\\ProvenanceSentence}}{{{sentence}}}\n"
-        f"\\newcommand{{\\ProvenanceSubject}}{{{subject}{f', doi:{doi}' if doi else ''}}}\n"
+        f"\\newcommand{{\\ProvenanceSubject}}{{{subject}}}\n"
     )
 
 

@@ -10,6 +10,8 @@ import traceback
 from contextlib import contextmanager
 
 from xpsvae import provenance
+from xpsvae.debug import remember
+from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 
 __all__ = ["job"]
@@ -42,7 +44,8 @@ def job(snakemake):
     Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
     ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
     tables that are written say which commit of this code they are from. An `InputError` is printed as its one
-    sentence, anything else with its traceback; both exit with 1.
+    sentence, anything else with its traceback and a line that runs the script alone in a debugger; both exit
+    with 1.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -50,7 +53,10 @@ def job(snakemake):
     if not getattr(snakemake.resources, "gpu", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     script = sys.modules["__main__"].__file__  # where Snakemake found it, not the copy that runs
-    provenance.set_mark([script, *snakemake.input.get("code", [])], snakemake.config)
+    provenance.set_mark([script, *imported_modules(script)], snakemake.config)
+    if getattr(snakemake, "debugging", False):
+        yield
+        return
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
@@ -58,19 +64,17 @@ def job(snakemake):
             yield
         except InputError as error:
             _stop(f"Error: {error}")
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                traceback.print_exc()
-                _stop()
-            _stop(f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun.")
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                _stop(
+                    f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun."
+                )
             traceback.print_exc()
-            _stop()
+            _stop(f"To look into it: python -m pdb -m xpsvae.debug {remember(snakemake, script)}")
         finally:
             sys.stdout, sys.stderr = streams
 
 
-def _stop(sentence=None):
-    if sentence:
-        print(sentence, file=sys.stderr)
+def _stop(sentence):
+    print(sentence, file=sys.stderr)
     raise SystemExit(1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import ICRS, Galactic
+from astropy.table import Column, MaskedColumn
 
 from xpsvae.catalog.actions import actions, cylindrical, focal_length, staeckel_actions
 from xpsvae.errors import InputError
@@ -263,3 +264,58 @@ def test_importing_galpy_calls_nobody(tmp_path):
         "actions([10.], [20.], [1.], [2.], [3.], distance=[1.]); assert os.getcwd() == here"
     )
     assert calls_of(statement, tmp_path, tmp_path / "third") == []
+
+
+def test_a_masked_value_is_nan_and_units_are_converted():
+    sample = stars(20)
+    expected = np.stack(actions(**sample))
+    masked = {name: np.ma.array(values, mask=False) for name, values in sample.items()}
+    for row, name in enumerate(sample):
+        masked[name][row] = np.ma.masked
+    found = np.stack(actions(**masked))
+    assert np.isnan(found[:, : len(sample)]).all()
+    np.testing.assert_array_equal(found[:, len(sample) :], expected[:, len(sample) :])
+    with_units = {
+        "ra": np.radians(sample["ra"]) * u.rad,
+        "dec": Column(sample["dec"] * 60, unit="arcmin"),
+        "distance": sample["distance"] * 1000 * u.pc,
+        "pmra": sample["pmra"] / 1000 * u.arcsec / u.yr,
+        "pmdec": MaskedColumn(sample["pmdec"], unit="mas / yr"),
+        "radial_velocity": sample["radial_velocity"] * 1000 * u.m / u.s,
+    }
+    scales = {"r0": 8125 * u.pc, "v0": 220 * u.km / u.s, "z_sun": 20.8 * u.pc}
+    np.testing.assert_allclose(np.stack(actions(**with_units, **scales)), expected, rtol=1e-6, atol=1e-6)
+    del with_units["distance"]
+    parallax = 1e3 / sample["distance"] * u.uas
+    np.testing.assert_allclose(
+        np.stack(actions(**with_units, parallax=parallax)), expected, rtol=1e-6, atol=1e-6
+    )
+    for ours, theirs in zip(
+        staeckel_actions(*(column * unit for column, unit in zip(cylindrical(**sample), UNITS, strict=True))),
+        expected,
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+UNITS = (u.kpc, u.km / u.s, u.km / u.s, u.kpc, u.km / u.s)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"distance": [1.0] * u.mas}, "distance is in mas, but must be in kpc"),
+        ({"pmra": [1.0] * u.deg}, "pmra is in deg, but must be in mas / yr"),
+        ({"ra": np.array([True])}, "ra holds truth values"),
+        ({"radial_velocity": np.array([1j])}, "radial_velocity holds complex numbers"),
+        ({"radial_velocity": ["12"]}, "radial_velocity holds text"),
+        ({"r0": 8 * u.s}, "r0 is in s, but must be in kpc"),
+        ({"r0": [8.0]}, r"r0 has shape \(1,\) where one number"),
+        ({"delta": 3 * u.km / u.s}, "delta is in km / s, but must be in kpc"),
+        ({"dec": [1.0, 2.0]}, "columns of one length"),
+    ],
+)
+def test_other_units_and_kinds_are_refused(changed, says):
+    one = {"ra": [10.0], "dec": [20.0], "distance": [1.0], "pmra": [3.0], "pmdec": [-5.0]}
+    with pytest.raises(InputError, match=says):
+        actions(**(one | {"radial_velocity": [12.0]} | changed))

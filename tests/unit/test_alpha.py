@@ -167,7 +167,7 @@ def test_one_star_in_a_sequence_is_too_few(stars):
 
 def test_alpha_tracks_equal_pandas_groups(stars):
     generator = np.random.default_rng(8)
-    frame = stars.dropna(subset="alpha_m").assign(mean_1=generator.normal(size=3764))
+    frame = stars.dropna(subset="alpha_m").assign(z_1=generator.normal(size=3764))
     high = patil_sequence(frame["fe_h"], frame["mg_fe"])
     table = alpha_tracks(frame, high)
     assert table["track"].tolist() == ["high_alpha"] * 8 + ["low_alpha"] * 8 + ["fixed_m_h"] * 8
@@ -178,7 +178,7 @@ def test_alpha_tracks_equal_pandas_groups(stars):
             inside = (high == (row.track == "high_alpha")) & (abs(frame["m_h"] - row.centre) < 0.085)
         group = frame[inside]
         assert row.n == len(group) > 1
-        for column in ("m_h", "alpha_m", "mean_1"):
+        for column in ("m_h", "alpha_m", "z_1"):
             assert getattr(row, column) == pytest.approx(group[column].mean())
             assert getattr(row, f"{column}_se") == pytest.approx(group[column].sem())
 

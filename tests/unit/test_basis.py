@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
+from astropy.table import MaskedColumn
 
 from xpsvae.errors import InputError
 from xpsvae.xp import basis, coefficients_to_flux, dr3_basis, flux_errors
@@ -204,3 +206,63 @@ def test_wrong_shapes_are_refused(stars):
 def test_an_unknown_origin_is_refused():
     with pytest.raises(InputError, match="sampled_by is 'gaia': give 'gaiaxpy' or 'archive'"):
         dr3_basis("gaia")
+
+
+def test_masked_coefficients_count_as_nan(stars):
+    coefficients = np.ma.array(stars["coefficients"], mask=False)
+    coefficients[0, :N_BAND] = np.ma.masked  # BP is missing
+    coefficients[1, 60] = np.ma.masked
+    with_nan = np.ma.filled(coefficients, np.nan)
+    assert not np.isnan(coefficients.data).any()
+    expected = coefficients_to_flux(with_nan)
+    assert np.isnan(expected[0, 0]) and np.isfinite(expected[0, -1]) and np.isnan(expected[1]).all()
+    for holder in (coefficients, MaskedColumn(coefficients), list(coefficients), pd.DataFrame(with_nan)):
+        np.testing.assert_array_equal(coefficients_to_flux(holder), expected)
+    errors = np.ma.array(stars["errors"], mask=coefficients.mask)
+    np.testing.assert_array_equal(flux_errors(errors), flux_errors(np.ma.filled(errors, np.nan)))
+    correlations = np.ma.array(stars["correlations"], mask=False)
+    correlations[2, 1, 7] = np.ma.masked
+    deviations = np.ma.array(stars["deviations"], mask=False)
+    deviations[3, 0] = np.ma.masked
+    found = flux_errors(stars["errors"], correlations, deviations)
+    assert np.isnan(found[2]).any() and np.isnan(found[3, 0]) and np.isfinite(found[[0, 1, 4, 5]]).all()
+
+
+def test_units_are_converted(stars):
+    rate = u.electron / u.s
+    flux = coefficients_to_flux(stars["coefficients"])
+    np.testing.assert_allclose(
+        coefficients_to_flux(stars["coefficients"] * 60 * u.electron / u.min), flux, rtol=1e-12, atol=0
+    )
+    np.testing.assert_array_equal(
+        flux_errors(stars["errors"] * rate, stars["correlations"] * u.one),
+        flux_errors(stars["errors"], stars["correlations"]),
+    )
+    grid = dr3_basis().wavelengths
+    for wavelengths in (grid * 10 * u.AA, grid / 1000 * u.um, MaskedColumn(grid, unit="nm")):
+        np.testing.assert_allclose(
+            coefficients_to_flux(stars["coefficients"], wavelengths),
+            flux,
+            rtol=1e-12,
+            atol=1e-12 * flux.max(),
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (np.ones((1, 110)) * u.W, "coefficients is in W, but must be in electron / s"),
+        (np.ones((1, 110)) * u.one, "must be in electron / s"),
+        (np.ones((1, 110)) * 1j, "coefficients holds complex numbers"),
+        (np.ones((1, 110), dtype=bool), "coefficients holds truth values"),
+        (np.full((1, 110), "1.0"), "coefficients holds text"),
+        ([[1.0] * 110, [1.0] * 109], "coefficients has rows of different lengths"),
+    ],
+)
+def test_other_kinds_and_units_are_refused(given, says):
+    with pytest.raises(InputError, match=says):
+        coefficients_to_flux(given)
+    with pytest.raises(InputError, match=says.replace("coefficients", "coefficient_errors")):
+        flux_errors(given)
+    with pytest.raises(InputError, match="wavelengths is in s"):
+        coefficients_to_flux(np.ones((1, 110)), [400] * u.s)

@@ -26,7 +26,7 @@ from xpsvae.analysis.classify import (
     resamples,
     scramble,
 )
-from xpsvae.analysis.table1 import plain_text, table_rows, tabular
+from xpsvae.paper.table1 import plain_text, table_rows, tabular
 from xpsvae.errors import InputError
 
 
@@ -39,7 +39,7 @@ def frame():
         {"source_id": np.arange(n) + 10, "m_h": generator.normal(-0.4 + 0.4 * low, 0.3)}
         | {"teff": generator.normal(4600, 200, n), "logg": generator.normal(2, 0.5, n)}
         | {"j": generator.normal(10, 0.1, n), "h": 9.5, "k": 9.4}
-        | {f"mean_{k}": generator.normal((k == 1) * 2.0 * low, 1).astype(np.float32) for k in (1, 2, 3)}
+        | {f"z_{k}": generator.normal((k == 1) * 2.0 * low, 1).astype(np.float32) for k in (1, 2, 3)}
     )
     table["test"] = generator.random(n) < 0.2
     table["train"] = ~table["test"]
@@ -63,9 +63,9 @@ def test_scramble_by_hand():
         ("m_h", ["m_h"]),
         ("label", ["m_h", "teff", "logg"]),
         ("label_extinction", ["m_h", "teff", "logg", "j_h", "j_k"]),
-        ("latent", ["mean_1", "mean_2", "mean_3"]),
-        ("latent_live", ["mean_1", "mean_3"]),
-        ("label_latent", ["m_h", "teff", "logg", "mean_1", "mean_2", "mean_3"]),
+        ("latent", ["z_1", "z_2", "z_3"]),
+        ("latent_live", ["z_1", "z_3"]),
+        ("label_latent", ["m_h", "teff", "logg", "z_1", "z_2", "z_3"]),
     ],
 )
 def test_features_are_the_columns_they_are_named_after(frame, name, columns):
@@ -179,7 +179,7 @@ def test_forest_does_not_depend_on_threads(frame):
 )
 def test_classify_equals_scikit_learn_called_directly(frame, result, variant, name):
     report, predictions = result
-    columns = ["m_h", "teff", "logg"] if name == "label" else ["mean_1", "mean_2", "mean_3"]
+    columns = ["m_h", "teff", "logg"] if name == "label" else ["z_1", "z_2", "z_3"]
     matrix = np.array([frame[column].to_numpy() for column in columns])
     matrix = matrix.reshape(-1, 3) if variant == "published" else matrix.T
     truth = frame["truth"].to_numpy()

@@ -1,9 +1,13 @@
 """The compiled gradient against autograd in double precision, and what happens without a compiler."""
 
 import copy
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,15 +145,209 @@ def test_without_a_compiler_training_says_so_and_gives_the_same_to_rounding(tmp_
     assert plain.stderr.count("No C compiler works here ([Errno 2] No such file") == 1
 
 
-def test_library_is_compiled_once_and_kept(tmp_path):
-    run_apart(TRAIN, XDG_CACHE_HOME=str(tmp_path))
-    (kept,) = (tmp_path / "xpsvae").iterdir()
-    before = kept.stat().st_mtime_ns
-    run_apart(TRAIN, XDG_CACHE_HOME=str(tmp_path))
-    assert [path.stat().st_mtime_ns for path in (tmp_path / "xpsvae").iterdir()] == [before]
+LOAD = "from xpsvae.model import compiled; print(bool(compiled.library()))"
+TRUTH = 'case "$*" in *-E*) exec cc "$@";; esac; '  # macros are told, as by a real one
+OUTPUT = 'while [ "$1" != -o ]; do shift; done; '  # of the arguments the name of the library is left in $2
 
 
-def test_a_home_that_cannot_be_written_to_does_not_matter(tmp_path):
-    (tmp_path / "xpsvae").write_text("a file where the folder would be")
-    result = run_apart(TRAIN, XDG_CACHE_HOME=str(tmp_path))
-    assert result.stdout.split()[1] == "True"
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Load the library as a new process would; not optimised, since compiling that takes seconds."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiled, "FLAGS", ("-std=gnu11", "-O0", "-shared", "-fPIC", "-fopenmp"))
+    return compiled.library.__wrapped__
+
+
+def compiler(folder, script, name="compiler"):
+    """Write an executable shell script and return its path."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 3", "returned non-zero exit status 3"),
+        ("echo 'no licence for this host' >&2; exit 1", "no licence for this host"),
+        ("exit 0", "made no library"),
+        (TRUTH + "exit 0", "made no library"),
+        (TRUTH + OUTPUT + ': > "$2"', "file too short"),
+        (TRUTH + OUTPUT + 'head -c 9999 /dev/zero > "$2"', "invalid ELF header"),
+        (TRUTH + OUTPUT + 'exec cc -shared -x c /dev/null -o "$2"', "undefined symbol: workspace_size"),
+        ("kill -9 $$", "SIGKILL"),
+    ],
+)
+def test_a_compiler_that_fails_is_one_line(script, reason, load, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("CC", str(compiler(tmp_path / "bin", script)))
+    assert load() is None
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "No C compiler works here" in said and reason in said
+    assert not list((tmp_path / "cache").glob("xpsvae/*"))
+
+
+@pytest.mark.parametrize("words", ["'gcc", '"', "cc '-DX=1"])
+def test_quotes_that_do_not_close_are_one_line(words, load, monkeypatch, capfd):
+    monkeypatch.setenv("CC", words)
+    assert load() is None and "No closing quotation" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["", TRUTH])
+def test_a_compiler_that_hangs_is_given_up_with_what_it_started(where, load, tmp_path, monkeypatch, capfd):
+    noted = tmp_path / "children"
+    script = f"{where}sleep 600 & echo $! >> {noted}; wait"  # the child holds the pipes open
+    monkeypatch.setenv("CC", str(compiler(tmp_path / "bin", script)))
+    monkeypatch.setattr(compiled, "_LONGEST", 1.0)
+    assert load() is None
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "did not end within 1 s" in said
+    for child in noted.read_text().split():
+        state = Path(f"/proc/{child}/stat")
+        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_compiler_of_several_words_works(load, tmp_path, monkeypatch, capfd):
+    ccache = compiler(tmp_path / "two words", 'exec "$@"', "ccache")
+    for words in (f"'{ccache}' cc", f"  '{ccache}'  cc -DUNUSED='a b' ", " "):
+        monkeypatch.setenv("CC", words)
+        assert load()
+    assert capfd.readouterr().err == ""
+    assert len(list((tmp_path / "cache/xpsvae").iterdir())) == 3
+
+
+@pytest.fixture
+def kept(load, tmp_path):
+    """Compile once; return the kept file."""
+    assert load()
+    (path,) = (tmp_path / "cache/xpsvae").iterdir()
+    return path
+
+
+def is_ours(functions):
+    return (
+        functions.workspace_size((compiled._Spec * 1)(compiled._Spec(1, 4, 4, 0, 0, -1, 0, -1)), 1, 0, 5) > 0
+    )
+
+
+FOREIGN = "int workspace_size(void) { return 0; } int loss_gradient(void) { return 0; }"
+
+
+def foreign(folder):
+    """Compile another library with the same functions."""
+    source, made = folder / "foreign.c", folder / "foreign.so"
+    source.write_text(FOREIGN)
+    subprocess.run(["cc", "-shared", "-fPIC", str(source), "-o", str(made)], check=True)
+    return made.read_bytes()
+
+
+DAMAGE = {
+    "empty": lambda path, _: path.write_bytes(b""),
+    "one byte": lambda path, _: path.write_bytes(b"x"),
+    "cut to a page": lambda path, _: os.truncate(path, 4096),
+    "cut by a byte": lambda path, _: os.truncate(path, path.stat().st_size - 1),
+    "longer": lambda path, _: path.write_bytes(path.read_bytes() + b"x"),
+    "one bit": lambda path, _: path.write_bytes(flipped(path.read_bytes(), 5000)),
+    "one bit of the hash": lambda path, _: path.write_bytes(flipped(path.read_bytes(), -1)),
+    "text": lambda path, _: path.write_text("no library\n" * 99),
+    "another library": lambda path, folder: path.write_bytes(foreign(folder)),
+    "writable by the group": lambda path, _: path.chmod(0o620),
+    "writable by all": lambda path, _: path.chmod(0o602),
+    "folder writable by the group": lambda path, _: path.parent.chmod(0o770),
+    "folder writable by all": lambda path, _: path.parent.chmod(0o1777),
+    "link": lambda path, folder: path.symlink_to(path.rename(folder / "elsewhere")),
+    "pipe": lambda path, _: (path.unlink(), os.mkfifo(path)),
+    "folder": lambda path, _: (path.unlink(), path.mkdir()),
+}
+
+
+def flipped(content, place):
+    content = bytearray(content)
+    content[place] ^= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_kept_library_that_cannot_be_trusted_is_compiled_anew(damage, load, kept, tmp_path):
+    content = kept.read_bytes()
+    DAMAGE[damage](kept, tmp_path)
+    assert is_ours(load())
+    assert list(kept.parent.iterdir()) == [kept] and kept.parent.stat().st_mode & 0o77 == 0
+    if damage != "folder":  # one of that name stays
+        assert kept.read_bytes() == content
+        assert kept.is_file() and not kept.is_symlink() and kept.stat().st_mode & 0o77 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given", ["file", "folder"])
+def test_a_library_of_another_user_is_not_loaded(given, load, kept, tmp_path):
+    theirs = foreign(tmp_path)
+    theirs += hashlib.sha256(theirs).digest()
+    kept.write_bytes(theirs)
+    os.chown(kept if given == "file" else kept.parent, 12345, 12345)
+    assert is_ours(load())
+    # in the folder of another user nothing is written
+    assert (kept.read_bytes() == theirs) == (given == "folder")
+
+
+def test_a_kept_library_is_checked_in_the_memory_that_is_loaded(load, kept, tmp_path, monkeypatch):
+    """Whoever replaces the file after its check changes nothing."""
+    check = compiled._kept
+
+    def replaced_after(path):
+        content = check(path)
+        path.write_bytes(foreign(tmp_path))
+        return content
+
+    monkeypatch.setattr(compiled, "_kept", replaced_after)
+    assert is_ours(load())
+
+
+def test_without_memory_files_it_is_loaded_too(load, kept, monkeypatch):
+    monkeypatch.delattr(os, "memfd_create")
+    assert is_ours(load())
+
+
+def test_several_processes_may_compile_at_once(tmp_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", LOAD], env=environment, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    assert [process.communicate()[0].split() for process in started] == [[b"True"]] * 3
+    (path,) = (tmp_path / "xpsvae").iterdir()
+    assert compiled._kept(path)
+
+
+WITHOUT = """
+import os, sys, tempfile
+from xpsvae.model import compiled  # Python may lie where that user may not look
+for name in ("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME"):
+    os.environ.pop(name, None)
+os.setgroups([])
+os.setgid(12345)
+os.setuid(12345)
+compiled.SOURCE = __import__("pathlib").Path(sys.argv[1])
+print(bool(compiled.library()))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an entry")
+def test_a_user_without_home_or_entry_has_the_library():
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(shutil.copy(compiled.SOURCE, folder))
+        Path(folder).chmod(0o755)
+        command = [sys.executable, "-c", WITHOUT, str(source)]
+        made = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.split() == ["True"] and made.stderr == ""
+
+
+@pytest.mark.parametrize("value", ["relative/cache", ""])
+def test_a_relative_cache_is_that_of_the_home(value, load, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert load()
+    assert [path.name for path in tmp_path.iterdir()] == [".cache"]

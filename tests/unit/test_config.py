@@ -9,7 +9,7 @@ import yaml
 
 from xpsvae.config import training, validate
 from xpsvae.errors import InputError
-from xpsvae.recipe import RECIPES, Recipe, choose
+from xpsvae.model.recipe import RECIPES, Recipe, choose
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 

@@ -30,11 +30,11 @@ def test_plumbing_is_left_out(tmp_path):
 
 def test_training_does_not_hang_on_plotting_nor_figures_on_training():
     scripts = SOURCE / "scripts"
-    assert "plotting.py" not in names(scripts / "train_svae.py")
+    assert "style.py" not in names(scripts / "train_svae.py")
     assert {"model/train.py", "model/compiled.py", "model/compiled.c"} <= set(
         names(scripts / "train_svae.py")
     )
     assert "model/compiled.c" not in names(scripts / "build_tracks.py")
     for figure in sorted((SOURCE / "figures").glob("*.py")):
-        assert "plotting.py" in names(figure)
+        assert "style.py" in names(figure)
         assert "model/train.py" not in names(figure)

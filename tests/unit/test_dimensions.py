@@ -123,15 +123,15 @@ def test_dimensions_find_what_a_permuted_and_flipped_model_carries():
     frame = pd.DataFrame(
         {"teff": teff, "logg": logg, "m_h": m_h, "alpha_m": alpha_m}
         | {
-            "mean_1": 8 * alpha_m + noise[:, 0],
-            "mean_2": generator.normal(size=n),
-            "mean_3": -m_h + noise[:, 1],
+            "z_1": 8 * alpha_m + noise[:, 0],
+            "z_2": generator.normal(size=n),
+            "z_3": -m_h + noise[:, 1],
         }
-        | {"mean_4": -logg + noise[:, 2], "mean_5": teff / 1e3 + noise[:, 3], "mean_6": logg}
+        | {"z_4": -logg + noise[:, 2], "z_5": teff / 1e3 + noise[:, 3], "z_6": logg}
     )
     frame.loc[:10, "alpha_m"] = np.nan
     for dim in range(1, 7):
-        frame[f"draw_{dim}"] = frame[f"mean_{dim}"]
+        frame[f"draw_{dim}"] = frame[f"z_{dim}"]
     result = dimensions(frame, [1, 3, 4, 5])  # 6 would be perfect for log g, but is not live
     assert {label: result[label] for label in ("logg", "teff", "m_h", "alpha_m")} == {
         "logg": 4,
@@ -143,7 +143,7 @@ def test_dimensions_find_what_a_permuted_and_flipped_model_carries():
     assert result["boundary"]["ms_side"] == "below"
     giants = frame[(logg < 5.9 - 4e-4 * teff) & frame["alpha_m"].notna()]
     groups = [group for _, group in giants.groupby(pd.qcut(giants["m_h"], 5))]
-    expected = np.mean([spearman(group["mean_3"], group["alpha_m"]) for group in groups])
+    expected = np.mean([spearman(group["z_3"], group["alpha_m"]) for group in groups])
     assert result["association"]["alpha_m"]["3"]["spearman"] == pytest.approx(expected)
     with pytest.raises(InputError, match="no latent dimension is live"):
         dimensions(frame, [])
@@ -161,7 +161,7 @@ def test_a_mean_drowned_by_its_posterior_width_is_not_chosen():
     widths = [1.0, 0.1, 0.1, 0.1, 0.1]
     frame = pd.DataFrame(labels)
     for number, (mean, width) in enumerate(zip(means, widths, strict=True), 1):
-        frame[f"mean_{number}"] = mean
+        frame[f"z_{number}"] = mean
         frame[f"draw_{number}"] = mean + width * generator.normal(size=n)
     result = dimensions(frame, [1, 2, 3, 4, 5])
     assert {label: result[label] for label in ("teff", "logg", "m_h", "alpha_m")} == dict(

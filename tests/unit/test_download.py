@@ -86,6 +86,17 @@ PASSING = {
     "redirect": [servers.redirect("/else/where.bin")],
     "redirect when resuming": [cut(60_000), servers.redirect("/else/where.bin", 307)],
     "said to be compressed": [header("Content-Encoding", "gzip")],
+    "compressed": [servers.gzipped],
+    "compressed when resuming": [cut(60_000), servers.gzipped],
+    "slow": [servers.slow(100)],
+    "slow from the start": [servers.slow(0)],
+    "slow in the head": [servers.slow(5, in_head=True)],
+    "slow in the middle, twice": [servers.slow(100_000), servers.slow(50_000)],
+    "slow between chunks": [together(chunked, servers.slow(4102))],
+    "length of 400 digits": [header("Content-Length", "9" * 400)],
+    "lengths that agree": [header("Content-Length", "200000, 200000")],
+    "range with 5000 digits": [cut(60_000), header("Content-Range", f"bytes 60000-199999/{'9' * 5000}")],
+    "tag with letters of no alphabet": [together(cut(60_000), header("ETag", '"\xe9\xff"'))],
     "weak tag": [together(cut(60_000), header("ETag", 'W/"1"'))],
     "no tag": [together(cut(60_000), header("ETag", None))],
     "date for a tag": [
@@ -130,6 +141,12 @@ FAILING = {
     "always told short": (together(whole, claimed_length(-1)), 4, "has 199999 bytes where 200000"),
     "redirect to itself": (servers.redirect(PATH), 31, "TooManyRedirects"),
     "redirect to a file": (servers.redirect("file:///etc/hostname"), 1, "InvalidSchema"),
+    "redirect to no address": (servers.redirect("http://[broken/x"), 1, "the address leads nowhere"),
+    "redirect without a host": (servers.redirect("https:///x"), 1, "InvalidURL|leads nowhere"),
+    "slow for ever": (servers.slow(0), 4, "fewer than 1024 bytes a second for 0.15 s"),
+    "slow in the head for ever": (servers.slow(9, in_head=True), 4, "fewer than 1024 bytes a second"),
+    "always compressed": (servers.gzipped, 3, "with Content-Encoding 'gzip', has sha256"),
+    "refused with a reason": (status(400, b'{"message": "Bad range", "status": 400}'), 1, '400: "Bad range"'),
     "redirect to a closed port": (servers.redirect("http://127.0.0.1:1/x?sig=SECRET"), 4, "ConnectionError"),
 }
 
@@ -205,8 +222,8 @@ def test_wrong_checksum_names_both(tmp_path):
 def test_number_of_faults():
     """Keep the number that documentation quotes: cases, and faults injected in them."""
     scripts = [*PASSING.values(), *PASSING_CHANGE.values()]
-    assert (len(scripts), sum(map(len, scripts))) == (94, 130)
-    assert (len(FAILING), sum(n_requests for _, n_requests, _ in FAILING.values())) == (20, 78)
+    assert (len(scripts), sum(map(len, scripts))) == (105, 144)
+    assert (len(FAILING), sum(n_requests for _, n_requests, _ in FAILING.values())) == (26, 92)
 
 
 def test_random_faults_in_a_row(tmp_path):
@@ -429,6 +446,124 @@ def test_bar_counts_the_bytes_that_are_there(tmp_path, monkeypatch):
     assert bars[0].n == bars[0].total == len(DATA) + len(CHANGED)
 
 
+@pytest.mark.parametrize("told", ["by nobody", "as nonsense"])
+def test_a_file_without_end_is_given_up(told, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LARGEST_UNTOLD", 1_000_000)
+    fault = (
+        servers.endless if told == "by nobody" else together(servers.endless, header("Content-Length", "-1"))
+    )
+    with FileServer({PATH: DATA}, {PATH: itertools.repeat(fault, 9)}) as server:
+        with pytest.raises(InputError, match="bytes came where no size was announced") as error:
+            download([entry_of(server, size=None)], tmp_path)
+    assert is_one_sentence(error) and server.injected == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_known_size_ends_there(tmp_path):
+    with FileServer({PATH: DATA}, {PATH: [servers.endless]}) as server:
+        (path,) = download([entry_of(server)], tmp_path)
+    assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_disk_cannot_take_is_not_begun(told, tmp_path, monkeypatch):
+    free = module.shutil.disk_usage(tmp_path)._replace(free=199_999)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: free)
+    with FileServer({PATH: DATA}) as server:
+        with pytest.raises(InputError, match="200000 bytes are to come and 199999 are free") as error:
+            download([entry_of(server, **({} if told else {"size": None}))], tmp_path)
+    assert is_one_sentence(error) and not (tmp_path / "data.bin.part").exists()
+
+
+NOTES = ["", "{", "null", "[]", "7", '{"URL": 7}', '{"URL": ["x"]}', '{"URL": "a\\r\\nX: y"}', "[" * 99_999]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_damaged_note_of_the_version_does_not_matter(note, tmp_path):
+    with FileServer({PATH: DATA}) as server:
+        (tmp_path / "data.bin.part").write_bytes(DATA[:1000])
+        (tmp_path / "data.bin.part.json").write_text(note.replace("URL", server.url(PATH)))
+        (path,) = download([entry_of(server)], tmp_path)
+    assert path.read_bytes() == DATA and len(server.log) == 1
+
+
+# -- answers whose checksum nobody knows
+
+ODD = {
+    "compressed": (servers.gzipped, "came compressed on the way"),
+    "said to be compressed": (header("Content-Encoding", "br"), "came compressed on the way"),
+    "length below zero": (header("Content-Length", "-5"), "a length that is no number of bytes"),
+    "length in words": (header("Content-Length", "many"), "a length that is no number of bytes"),
+    "length without end": (header("Content-Length", "9" * 30), "a length that is no number of bytes"),
+    "two lengths": (header("Content-Length", "10, 20"), "the connection failed"),
+    "longer than told": (claimed_length(+7), "the connection failed"),
+    "a part": (shifted(9), "HTTP status 206"),
+    "a part that is said to be whole": (
+        header("Content-Range", "bytes 9-19/20"),
+        "a part came where the whole was asked for",
+    ),
+    "without end": (servers.endless, "has more than 300000 bytes"),
+    "slow": (servers.slow(9), "fewer than 1024 bytes a second"),
+    "slow between chunks": (together(chunked, servers.slow(0)), "fewer than 1024 bytes a second"),
+    "status 400": (status(400, b'{"message": "No such release"}'), 'HTTP status 400: "No such release"'),
+    "status 416": (status(416), "HTTP status 416"),
+    "no content": (status(204, b""), "HTTP status 204"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_answers_are_one_sentence_and_leave_nothing(case, tmp_path, monkeypatch):
+    fault, says = ODD[case]
+    monkeypatch.setattr(module, "_LARGEST_ANSWER", 300_000)
+    with FileServer({PATH: DATA}, {PATH: itertools.repeat(fault, 9)}) as server:
+        with pytest.raises(InputError, match=says) as error:
+            module.fetch(server.url(PATH), tmp_path / "answer", attempts=2, timeout=0.15)
+    assert is_one_sentence(error) and not list(tmp_path.iterdir())
+    assert ("rerun" in str(error.value)) == ("status 4" not in case)
+
+
+@pytest.mark.parametrize("case", [case for case in ODD if "status" not in case])
+def test_an_odd_answer_is_asked_for_again(case, tmp_path, monkeypatch):
+    fault, says = ODD[case]
+    monkeypatch.setattr(module, "_LARGEST_ANSWER", 300_000)
+    with FileServer({PATH: DATA}, {PATH: [fault]}) as server:
+        if case in ("without end", "a part", "a part that is said to be whole", "no content"):
+            with pytest.raises(InputError, match=says):
+                module.fetch(server.url(PATH), tmp_path / "answer", timeout=0.15)
+        else:
+            module.fetch(server.url(PATH), tmp_path / "answer", timeout=0.15)
+            assert (tmp_path / "answer").read_bytes() == DATA
+
+
+SAID = {
+    b'{"message": "Validation error.", "errors": [{"field": "metadata.license", "messages": ["Invalid"]}]}':
+        "Validation error. metadata.license Invalid",
+    b'{"status": 400, "message": "Too\\nmany\\u0000 blanks"}': "Too many blanks",
+    b'{"errors": {"metadata": {"title": ["Missing data", "too short"]}}}':
+        "metadata: title: Missing data, too short",
+    b'{"message": "see https://host/x?sig=SECRET&a=b now"}': "see https://host/x?… now",
+    json.dumps({"message": "x" * 300}).encode(): "x" * 200 + '"',
+    b'{"message": null, "errors": []}': "",
+    b'{"message": {"deep": [[[[[[["x"]]]]]]]}}': "",
+    b'["message"]': "",
+    b'"message"': "",
+    b"[" * 50_000: "",
+    b"\xff\xfe{": "",
+    b'{"message": "' + b"y" * 70_000 + b'"}': "",
+    b"": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(SAID)))
+def test_the_reason_of_a_server_is_told(number, tmp_path):
+    body, says = list(SAID.items())[number]
+    with FileServer(faults={PATH: [status(422, body)]}) as server, pytest.raises(InputError) as error:
+        module.fetch(server.url(PATH), tmp_path / "answer")
+    told = str(error.value).partition("HTTP status 422")[2]
+    assert told.startswith(f': "{says}') if says else told.startswith(")"), told
+    assert "SECRET" not in str(error.value) and "\n" not in str(error.value)
+
+
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "taken").write_text("a file")
     with FileServer({PATH: DATA}) as server, pytest.raises(InputError, match="cannot be written") as error:
@@ -558,4 +693,22 @@ def test_zenodo_answer_of_another_form(answer):
 def test_zenodo_record_that_is_not_there():
     with FileServer() as server, pytest.raises(InputError, match="record 1 .*HTTP status 404") as error:
         fetch_zenodo_manifest(1, base_url=server.base)
+    assert is_one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"[" * 200_000, "is not JSON"),
+        (b"\xff\xff", "is not JSON"),
+        (b'{"files": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b"", "is not JSON"),
+        (b'{"a": 1} trailing', "is not JSON"),
+        (bytes(200_000), "more than 100000 bytes"),
+    ],
+)
+def test_zenodo_answer_that_is_none(body, says, monkeypatch):
+    monkeypatch.setattr(patience.read_json, "__defaults__", (100_000 if "more" in says else 1 << 20,))
+    with FileServer({"/api/records/1": body}) as server, pytest.raises(InputError, match=says) as error:
+        fetch_zenodo_manifest(1, base_url=server.base, attempts=2)
     assert is_one_sentence(error)

@@ -5,7 +5,7 @@ import hashlib
 import io
 import zipfile
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pytest
 from servers import FileServer, chunked, claimed_length, cut, header, replaced_by, stall, status, together

@@ -1,11 +1,15 @@
 """Latents and reconstructions against one call of the model; shards against the whole, bit for bit."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from astropy import units as u
+from astropy.table import MaskedColumn
 
 from xpsvae.errors import InputError
-from xpsvae.model import ScatterVAE, infer
+from xpsvae.model import ScatterVAE, infer, standardise
+from xpsvae.xp import read_spectra
 
 
 @pytest.fixture()
@@ -71,15 +75,19 @@ def test_shards_are_whole_chunks_and_every_star_is_in_one(shards, monkeypatch):
 @pytest.mark.parametrize("shards", [2, 3, 100])
 def test_no_bit_depends_on_the_shards(model, x, shards, monkeypatch):
     monkeypatch.setattr(infer, "CHUNK", 4)
-    whole = infer.everything(model, x, 7)
+    whole = np.hstack(infer.encode_and_reconstruct(model, x, 7))
     ranges = [infer.shard(23, number + 1, shards) for number in range(shards)]
-    parts = [infer.everything(model, x[rows.start : rows.stop], 7, rows.start) for rows in ranges if rows]
+    parts = [
+        np.hstack(infer.encode_and_reconstruct(model, x[rows.start : rows.stop], 7, rows.start))
+        for rows in ranges
+        if rows
+    ]
     assert len(parts) == min(shards, 6)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_everything_is_what_the_model_says_side_by_side(model, x):
-    mean, sigma, drawn, x_hat, scatter = np.split(infer.everything(model, x, 7), [3, 6, 9, 18], axis=1)
+    mean, sigma, drawn, x_hat, scatter = np.split(np.hstack(infer.encode_and_reconstruct(model, x, 7)), [3, 6, 9, 18], axis=1)
     latents = infer.embed(model, x)
     for ours, theirs in zip((mean, sigma), latents, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -108,6 +116,68 @@ def test_wrong_width_and_values_are_refused(model, x):
     with pytest.raises(InputError, match="star 17 "):
         infer.embed(model, x)
     with pytest.raises(InputError, match="star 40017 "):
-        infer.everything(model, x, 0, first=40000)
+        infer.encode_and_reconstruct(model, x, 0, first=40000)
     with pytest.raises(InputError, match="no stars"):
         infer.embed(model, x[:0])
+
+
+def test_masks_units_and_other_holders(model, x):
+    model.eval()
+    mean, log_var = model.encode(torch.from_numpy(x))
+    masked = np.ma.array(x, mask=False)
+    masked[17, 2] = np.ma.masked
+    for holder in (x, x.tolist(), x * u.one, MaskedColumn(x), pd.DataFrame(x)):
+        torch.testing.assert_close(model.encode(holder), (mean, log_var))
+        np.testing.assert_allclose(model.embed(holder).mean, model.embed(x).mean, rtol=1e-6)
+    with pytest.raises(InputError, match="star 17 has a value that is not finite"):
+        model.embed(masked)
+    found = model.encode(masked)
+    assert torch.isnan(found[0][17]).all() and not torch.isnan(found[0][:17]).any()
+    for function in (model.embed, model.encode):
+        with pytest.raises(InputError, match="x is in electron / s, but must be a number without unit"):
+            function(x * u.electron / u.s)
+        with pytest.raises(InputError, match="x holds complex numbers"):
+            function(x * 1j)
+        with pytest.raises(InputError, match=r"\(n_stars, 9\) but was given \(23, 5\)"):
+            function(x[:, :5])
+    with pytest.raises(InputError, match="z holds text"):
+        infer.reconstruct(model, [["a"] * 3])
+
+
+def xp_like(n_stars, rng):
+    """Coefficients [e-/s] whose leading ones are large and together the G flux, and that flux."""
+    colour = rng.uniform(0.2, 0.8, n_stars)
+    shape = rng.normal(0, 1, (n_stars, 110)) / (1 + np.tile(np.arange(55), 2)) ** 2 / 4
+    shape[:, 0], shape[:, 55] = colour, 1 - colour + rng.normal(0, 0.01, n_stars)
+    flux = 10.0 ** rng.uniform(3, 7, n_stars)
+    return 0.14 * shape * flux[:, None], flux
+
+
+@pytest.mark.parametrize("stars", [1, 2, 300, 5000])
+@pytest.mark.parametrize("what", ["coefficients", "over the flux", "large"])
+def test_unstandardised_coefficients_are_refused(stars, what):
+    coefficients, flux = xp_like(5000, np.random.default_rng(1))
+    mu, sigma = standardise.normalisation(coefficients, flux)
+    model = ScatterVAE(110)
+    good = standardise.inputs(coefficients[:stars], flux[:stars], mu, sigma)
+    assert len(model.embed(good).mean) == stars  # and not refused
+    outlier = good[:1] + 60
+    assert len(model.embed(outlier).mean) == 1
+    bad = {"coefficients": coefficients, "over the flux": coefficients / flux[:, None], "large": good * 1e3}
+    for function in (model.embed, model.encode, lambda x: infer.encode_and_reconstruct(model, x, 1)):
+        with pytest.raises(InputError, match="not standardised: give .c / F_G - mu. / sigma"):
+            function(bad[what][:stars])
+
+
+def test_real_coefficients_are_refused_one_by_one(shared):
+    real = read_spectra(shared("reference/gaiaxpy/XP_CONTINUOUS_RAW.csv")).coefficients
+    for row in real:
+        for scale in (1, 1e-3, 1e-6):
+            with pytest.raises(InputError, match="not standardised"):
+                ScatterVAE(110).embed(scale * row[None])
+
+
+def test_tensors_in_training_are_not_looked_at(model, monkeypatch):
+    monkeypatch.setattr(infer, "as_input", None)
+    monkeypatch.setattr(infer, "_require_standardised", None)
+    model(torch.randn(8, 9) * 1e6, torch.randn(8, 3))

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
+from astropy.table import Column, MaskedColumn
 
 import xpsvae.xp
 from xpsvae.errors import InputError
@@ -172,3 +174,30 @@ def test_bad_spectra_are_refused(spectra):
         flux_to_coefficients(flux[:, :61])
     with pytest.raises(InputError, match=r"flux_error has shape \(6, 343\) where \(7, 343\) is needed"):
         flux_to_coefficients(flux, flux_error[:6])
+
+
+def test_units_are_converted_and_masked_samples_refused(spectra):
+    _, flux, flux_error = spectra
+    expected = flux_to_coefficients(flux, flux_error)
+    cgs = u.Unit("erg s-1 cm-2 AA-1")
+    for given in (
+        (100 * flux * cgs, 100 * flux_error * cgs),
+        (Column(1e18 * flux, unit="1e-18 W m-2 nm-1"), MaskedColumn(flux_error, unit="W.m**-2.nm**-1")),
+    ):
+        for ours, theirs in zip(flux_to_coefficients(*given), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9 * np.abs(theirs).max())
+    hidden = np.ma.array(flux, mask=False)
+    hidden[4, 100] = np.ma.masked
+    with pytest.raises(InputError, match="flux is not finite in 1 spectra, first in row 4: drop them"):
+        flux_to_coefficients(hidden)
+    hidden = np.ma.array(flux_error, mask=hidden.mask)
+    with pytest.raises(InputError, match="flux_error is not positive in 1 spectra, first in row 4"):
+        flux_to_coefficients(flux, hidden)
+    for unit in (u.Jy, u.W / u.m**2, u.photon / u.s / u.cm**2 / u.AA, u.one):
+        with pytest.raises(InputError, match="flux is in .*, but must be in W m-2 nm-1"):
+            flux_to_coefficients(flux * unit)
+    for wrong, says in ((flux * 1j, "complex"), (flux > 0, "truth values"), (flux.astype(str), "text")):
+        with pytest.raises(InputError, match=f"flux holds {says}"):
+            flux_to_coefficients(wrong)
+    with pytest.raises(InputError, match=r"flux has shape \(\)"):
+        flux_to_coefficients(1.0)

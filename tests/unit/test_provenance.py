@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from xpsvae import plotting, products, provenance
+from xpsvae import products, provenance
+from xpsvae.plot import style
 
 CONFIG = {"dataset": "library", "results": "a", "library": {"sha256": "b" * 64, "limit": 3}, "x": {"y": 1}}
 
@@ -92,8 +93,8 @@ def test_tables_figures_and_tex_carry_the_mark(project, tmp_path, monkeypatch):
     assert schema.field("a").metadata == {b"unit": b"K"}
     assert products.read_table(tmp_path / "table.parquet").equals(pd.DataFrame({"a": [1]}))
     figure = plt.figure()
-    plotting.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
-    plotting.save(figure, tmp_path / "b.pdf", tmp_path / "b.png")
+    style.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
+    style.save(figure, tmp_path / "b.pdf", tmp_path / "b.png")
     plt.close(figure)
     assert mark.encode() in (tmp_path / "a.pdf").read_bytes()
     assert mark.encode() in (tmp_path / "a.png").read_bytes()

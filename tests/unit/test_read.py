@@ -2,7 +2,7 @@
 
 import gzip
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pandas as pd
 import pyarrow
@@ -11,11 +11,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from xpsvae.errors import InputError
-from xpsvae.xp import coefficients_to_flux, flux_errors, iter_bulk, read, read_spectra
+from xpsvae.xp import coefficients_to_flux, flux_errors, iter_bulk, read_spectra
 
 IDS = [4295806720, 34361129088, 38655544960, 309238066432, 343597448960]
 ARRAYS = ("source_id", "coefficients", "errors", "correlations", "standard_deviations")
 FORMS = ("bulk.csv.gz", "x.csv", "x.fits", "x.xml", "x.csv.gz", "x.fits.gz", "x.xml.gz")
+BLOCK = 1 << 18  # bytes
 HEADER = b"source_id,bp_coefficients,bp_coefficient_errors,rp_coefficients,rp_coefficient_errors\n"
 REFERENCES = {
     "XP_CONTINUOUS_RAW.csv": "calibrator_solution_default.csv",
@@ -299,14 +300,14 @@ def test_missing_file_and_unknown_argument(tmp_path):
 @pytest.fixture
 def bulk(tmp_path, monkeypatch):
     """Write a bulk file of copies of one spectrum under other ids, of many blocks; give it and its ids."""
-    monkeypatch.setattr(read, "_BLOCK", 1 << 18)
+    monkeypatch.setattr("xpsvae.xp.text._BLOCK", BLOCK)
     path = tmp_path / "XpContinuousMeanSpectrum_000000-003111.csv.gz"
     archive.write_bulk(path, table())
     lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
     header, first = lines[: -len(IDS)], lines[-len(IDS)]
     ids = np.arange(1, 601) << 36
     text = "".join([*header, *(first.replace(str(IDS[0]), str(i), 1) for i in ids)])
-    assert len(text) > 90 * read._BLOCK
+    assert len(text) > 90 * BLOCK
     path.write_bytes(gzip.compress(text.encode(), 1))
     return path, ids
 
@@ -321,7 +322,7 @@ def test_bulk_keeps_the_wanted_stars_in_bounded_memory(bulk):
     assert list(iter_bulk(path, [99])) == []
     held = [(pyarrow.total_allocated_bytes(), len(part)) for part in iter_bulk(path, ids)]
     assert sum(stars for _, stars in held) == 600
-    assert max(size for size, _ in held) < 50 * read._BLOCK  # the reader keeps some 40 blocks ahead
+    assert max(size for size, _ in held) < 50 * BLOCK  # the reader keeps some 40 blocks ahead
     assert max(stars for _, stars in held) < 10
 
 

@@ -1,6 +1,6 @@
 """Tables of SDSS: what stands for unknown, what does not fit together, files that are not the right ones."""
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pandas as pd
 import pytest

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 from sklearn.preprocessing import StandardScaler
 
 from xpsvae.errors import InputError
-from xpsvae.model.standardise import normalisation, standardise
+from xpsvae.model.standardise import checked, normalisation, standardise
 
 
 @pytest.fixture()
@@ -39,3 +40,28 @@ def test_constant_or_missing_columns_are_refused(stars):
     coefficients[3, 2] = np.nan
     with pytest.raises(InputError, match="coefficient 2"):
         normalisation(coefficients, flux)
+
+
+def test_masks_and_units(stars):
+    coefficients, errors, flux = stars
+    mu, sigma = normalisation(coefficients, flux)
+    rate = u.electron / u.s
+    per_hour = (coefficients * 3600 * u.electron / u.h, errors * 3600 * u.electron / u.h, flux * rate)
+    for ours, expected in zip(
+        standardise(*per_hour, mu, sigma), standardise(coefficients, errors, flux, mu, sigma), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
+    hidden = np.ma.array(flux, mask=np.arange(len(flux)) == 3)
+    x, x_err = standardise(coefficients, errors, hidden, mu, sigma)
+    assert np.isnan(x[3]).all() and np.isnan(x_err[3]).all() and np.isfinite(np.delete(x, 3, 0)).all()
+    with pytest.raises(InputError, match="flux is in mag, but must be in electron / s"):
+        standardise(coefficients, errors, flux * u.mag, mu, sigma)
+
+
+def test_training_arrays_lose_no_mask(stars):
+    x = np.ma.array(stars[0], mask=False)
+    x[5, 1] = np.ma.masked
+    found, _ = checked(x, stars[1], "training")
+    assert np.isnan(found[5, 1]) and np.isnan(found).sum() == 1
+    with pytest.raises(InputError, match="training array of errors is in K"):
+        checked(stars[0], stars[1] * u.K, "training")

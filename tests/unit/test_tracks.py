@@ -31,8 +31,8 @@ def frame():
             ),
             "m_h": generator.normal(-0.2, 0.5, n),
             "alpha_m": generator.normal(0.1, 0.1, n),
-            "mean_1": generator.normal(size=n).astype(np.float32),
-            "mean_2": generator.normal(size=n).astype(np.float32),
+            "z_1": generator.normal(size=n).astype(np.float32),
+            "z_2": generator.normal(size=n).astype(np.float32),
         }
     )
 
@@ -68,7 +68,7 @@ def test_stars_on_the_relations_fall_into_their_own_bins():
     table = kiel_tracks(
         pd.DataFrame(
             {"source_id": np.arange(35), "teff": teff, "logg": logg, "m_h": 0.0, "alpha_m": 0.0}
-            | {"mean_1": np.arange(35.0)}
+            | {"z_1": np.arange(35.0)}
         )
     )
     assert table["n"].tolist() == [1] * 35
@@ -76,7 +76,7 @@ def test_stars_on_the_relations_fall_into_their_own_bins():
     assert np.concatenate(table["members"].to_numpy()).tolist() == list(range(35))
     np.testing.assert_allclose(table["teff"], table["teff_relation"])
     np.testing.assert_allclose(table["logg"], table["logg_relation"])
-    assert table["mean_1_se"].isna().all()  # one star has no standard error
+    assert table["z_1_se"].isna().all()  # one star has no standard error
 
 
 def test_kiel_bins_equal_a_loop_over_stars(frame):
@@ -102,8 +102,8 @@ def test_kiel_bins_equal_a_loop_over_stars(frame):
         assert row.members.tolist() == stars["source_id"].tolist()
         if row.n > 1:
             assert row.teff == pytest.approx(stars["teff"].mean())
-            assert row.mean_2 == pytest.approx(stars["mean_2"].astype(float).mean())
-            assert row.mean_2_se == pytest.approx(stars["mean_2"].astype(float).sem())
+            assert row.z_2 == pytest.approx(stars["z_2"].astype(float).mean())
+            assert row.z_2_se == pytest.approx(stars["z_2"].astype(float).sem())
 
 
 def test_default_bins_share_no_star(frame):
@@ -124,7 +124,7 @@ def test_metallicity_bins_equal_a_pandas_query(frame):
         assert row.n == len(stars)
         if row.n > 1:
             assert row.logg == pytest.approx(stars["logg"].mean())
-            assert row.mean_1_se == pytest.approx(stars["mean_1"].astype(float).sem())
+            assert row.z_1_se == pytest.approx(stars["z_1"].astype(float).sem())
 
 
 def test_empty_bins_keep_their_row_and_are_null(frame):
@@ -231,13 +231,13 @@ def test_spectra_refuse_tracks_without_stars_or_with_unknown_ones(spectra):
 
 
 def test_sample_joins_by_row_and_refuses_other_orders(frame):
-    stars, latents = frame.drop(columns=["mean_1", "mean_2"]), frame[["source_id", "mean_2", "mean_1"]]
+    stars, latents = frame.drop(columns=["z_1", "z_2"]), frame[["source_id", "z_2", "z_1"]]
     subsets = pd.DataFrame(
         {"source_id": frame["source_id"], "pristine": frame["m_h"] > 0, "test": frame["m_h"] > 1}
     )
     joined = sample(stars, subsets, latents)
     assert joined.index.tolist() == np.flatnonzero(frame["m_h"] > 0).tolist()
-    assert joined["mean_1"].tolist() == frame["mean_1"][frame["m_h"] > 0].tolist()
+    assert joined["z_1"].tolist() == frame["z_1"][frame["m_h"] > 0].tolist()
     assert joined["test"].sum() == (frame["m_h"] > 1).sum()
     with pytest.raises(InputError, match="same source_id"):
         sample(stars, subsets, latents[::-1])
@@ -246,6 +246,6 @@ def test_sample_joins_by_row_and_refuses_other_orders(frame):
 
 
 def test_latent_columns_are_ordered_by_number_and_kind():
-    table = pd.DataFrame(columns=["source_id", "mean_10", "mean_2", "mean_2_se", "draw_1", "mean_1"])
-    assert latent_columns(table) == ["mean_1", "mean_2", "mean_10"]
+    table = pd.DataFrame(columns=["source_id", "z_10", "z_2", "z_2_se", "draw_1", "z_1"])
+    assert latent_columns(table) == ["z_1", "z_2", "z_10"]
     assert latent_columns(table, "draw") == ["draw_1"]

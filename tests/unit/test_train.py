@@ -15,7 +15,7 @@ import torch
 from xpsvae.errors import InputError
 from xpsvae.model import fit, loss, train
 from xpsvae.model.train import COLUMNS, Fitted, history_csv, learning_rate, save
-from xpsvae.recipe import RECIPES, Recipe, choose
+from xpsvae.model.recipe import RECIPES, Recipe, choose
 
 SMALL = {"batch_size": 64, "n_latents": 2, "learning_rate": 3e-3, "kl_warm_up": 0.0}
 
@@ -208,7 +208,7 @@ def test_explosion_names_step_rate_and_star_and_keeps_the_checkpoint(data, tmp_p
     [
         (lambda x, e: (x[:, :7], e), r"shapes \(300, 7\) and \(300, 14\)"),
         (lambda x, e: (x[0], e[0]), r"shape \(n_stars, n_inputs\)"),
-        (lambda x, e: (x.astype(str) + "a", e), "training arrays do not hold numbers"),
+        (lambda x, e: (x.astype(str) + "a", e), "training array of coefficients holds text"),
         (
             lambda x, e: (np.where(np.arange(14) == 3, np.nan, x), e),
             "coefficient of star 0, column 3, is nan",

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import eval_hermite, factorial
 
 from xpsvae.errors import InputError
-from xpsvae.xp import dr3_basis, unrounded
+from xpsvae.xp import coefficients_to_flux, dr3_basis, read_spectra, unrounded
 
 # Flux of two stars as the Gaia archive sampled it (DR3, XP_SAMPLED), every 62 nm from 336 nm [W m-2 nm-1].
 ARCHIVE = {
@@ -77,3 +77,12 @@ def test_hermite_functions_and_their_derivatives():
         np.testing.assert_allclose(values[n], eval_hermite(n, x) * np.exp(-(x**2) / 2) / norm, atol=1e-14)
     above, below = (unrounded._hermite(x + sign * step, 12)[0] for sign in (1, -1))
     np.testing.assert_allclose(slopes, (above - below) / (2 * step), atol=1e-8)
+
+
+def test_converted_flux_is_the_archives_sampled_flux_to_float32(shared):
+    """XP_SAMPLED of a star, and its XP_CONTINUOUS converted, are the same but for the rounding of float32."""
+    spectra = read_spectra(shared("reference/gaiaxpy/XP_CONTINUOUS_RAW.csv"))
+    flux = coefficients_to_flux(spectra.coefficients, sampled_by="archive")
+    for star, source_id in enumerate(spectra.source_id):
+        expected = np.array(ARCHIVE[source_id], dtype=np.float32)
+        np.testing.assert_allclose(flux[star, ::31], expected, rtol=3 * np.finfo(np.float32).eps)

@@ -3,7 +3,7 @@
 import os
 import re
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import h5py
 import numpy as np
 import pandas as pd
@@ -205,6 +205,86 @@ def test_another_hdf5_file_is_one_sentence(tmp_path):
         file["spectra"] = np.ones(3)
     with pytest.raises(InputError, match="has no table __astropy_table__ but spectra"):
         zenodo.read_catalog(tmp_path / CATALOGUE)
+
+
+def external(file, table, folder):
+    (folder / "raw").write_bytes(table.tobytes())
+    file.create_dataset(NAME, table.shape, table.dtype, external=[(folder / "raw", 0, table.nbytes)])
+
+
+def virtual(file, table, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other[NAME] = table
+    layout = h5py.VirtualLayout(table.shape, table.dtype)
+    layout[:] = h5py.VirtualSource(folder / "other.h5", NAME, table.shape)
+    file.create_virtual_dataset(NAME, layout)
+
+
+def external_link(file, table, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other[NAME] = table
+    file[NAME] = h5py.ExternalLink("other.h5", NAME)
+
+
+def link_to_a_link(file, table, folder):
+    external_link(file, table, folder)
+    file.move(NAME, "x")
+    file[NAME] = h5py.SoftLink("/x")
+
+
+def external_link_to_nothing(file, table, folder):
+    file[NAME] = h5py.ExternalLink("/etc/hostname", "/")
+
+
+def bomb(file, table, folder):
+    file.create_dataset(NAME, 10**12, table.dtype, chunks=(100,), compression="gzip")
+
+
+def group(file, table, folder):
+    file.create_group(NAME)
+
+
+def committed_type(file, table, folder):
+    file[NAME] = table.dtype
+
+
+def rows_in_two_dimensions(file, table, folder):
+    file[NAME] = table.reshape(2, -1)
+
+
+def words(file, table, folder):
+    file.create_dataset(NAME, 3, np.dtype([("ids", h5py.string_dtype())]))
+
+
+def references(file, table, folder):
+    file.create_dataset(NAME, 3, np.dtype([("ids", h5py.ref_dtype)]))
+
+
+NAME = "__astropy_table__"
+ELSEWHERE = {
+    external: "keeps its table __astropy_table__ in other files",
+    virtual: "keeps its table __astropy_table__ in other files",
+    external_link: "only a link in place",
+    link_to_a_link: "only a link in place",
+    external_link_to_nothing: "only a link in place",
+    bomb: "for 1000000000000 rows of",
+    group: "has no table",
+    committed_type: "has no table",
+    rows_in_two_dimensions: "has no table",
+    words: "has no column",
+    references: "has no column",
+}
+
+
+@pytest.mark.parametrize("make", ELSEWHERE)
+def test_a_table_that_is_elsewhere_or_none_is_one_sentence(make, record, tmp_path):
+    with h5py.File(record / CATALOGUE) as file:
+        table = file[NAME][:]
+    with h5py.File(tmp_path / CATALOGUE, "w") as file:
+        make(file, table, tmp_path)
+    with pytest.raises(InputError, match=ELSEWHERE[make]) as error:
+        zenodo.read_catalog(tmp_path / CATALOGUE)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
 
 
 def test_companions_are_in_the_order_of_the_catalogue(record, survey):

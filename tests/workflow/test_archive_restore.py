@@ -73,7 +73,7 @@ def test_archive_deposit_restore(finished, fresh, tmp_path_factory, monkeypatch)
         run = finished.snakemake("--cores", "1", "archive", "--forcerun", "archive")
         assert run.returncode == 0 and content(root / "archive") == first
 
-        run = fresh.snakemake("--cores", "1", "restore", "--config", "archive=10.5072/zenodo.1000")
+        run = fresh.snakemake("--cores", "1", "restore", "--config", "restore_from=10.5072/zenodo.1000")
         texts.append(run.stdout + run.stderr)
         assert run.returncode == 0, run.stderr[-4000:]
         assert server.injected == 6 and not server.in_argv
@@ -81,7 +81,9 @@ def test_archive_deposit_restore(finished, fresh, tmp_path_factory, monkeypatch)
     mine, theirs = fresh.products(), finished.products()
     assert mine == {name: theirs[name] for name in mine}
     assert set(theirs) - set(mine) == {
-        name for name in theirs if name.startswith(("archive/", "data/")) or name == "zenodo.json"
+        name
+        for name in theirs
+        if name.startswith(("archive/", "data/")) or name in ("zenodo.json", ".sent-to-zenodo.json")
     }
 
     script = fresh.folder / "src" / "figures" / "catalog_cuts.py"
@@ -114,7 +116,7 @@ def test_damaged_archive_is_named_and_nothing_is_installed(damage, finished, fre
         whole = bytearray(tar.read_bytes())
         whole[len(whole) // 2] ^= 1
         tar.write_bytes(whole)
-    run = fresh.snakemake("--cores", "1", "restore", "--config", f"archive={archive}")
+    run = fresh.snakemake("--cores", "1", "restore", "--config", f"restore_from={archive}")
     assert run.returncode != 0
     assert "small-products.tar.zst" in run.stderr and "nothing was installed" in run.stderr
     assert "Traceback" not in run.stderr

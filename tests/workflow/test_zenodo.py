@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pytest
 from servers import FileServer, cut, status

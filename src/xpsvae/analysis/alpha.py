@@ -118,7 +118,7 @@ def chemical_enceladus(fe_h, alpha_m):
     return metal_poor & (alpha_m > 0.06) & (alpha_m < 0.20 - 0.10 * (fe_h + 1))
 
 
-def sequences(stars, pristine, selection="lane2022"):
+def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     """Mark giants, their alpha sequence and Gaia-Enceladus in the whole catalogue.
 
     Parameters
@@ -127,16 +127,19 @@ def sequences(stars, pristine, selection="lane2022"):
         The catalogue: source_id, labels, actions and parallax (NaN where the dataset lacks them).
     pristine : array (n,) of bool
         Stars with pristine labels.
-    selection : str
-        For `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its place.
+    enceladus : str
+        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its place.
+    classified : str
+        Stars that the classifiers are for: ``"giants"``, or all ``"pristine"`` ones as published.
 
     Returns
     -------
     frame : pandas.DataFrame (n,)
         source_id; ``giant`` (bool): pristine, all labels known, log g < 3.8, T_eff < 5500 K, [Fe/H] > -1;
-        ``high_alpha`` (nullable): `patil_sequence`, null where not ``giant``; ``enceladus`` (nullable): null
-        where a star is not pristine or lacks what the selection needs, and for the chemical selection also
-        where it is no giant (log g < 3.8, T_eff < 5500 K).
+        ``classified`` (bool): the giants, or all pristine stars of known labels; ``high_alpha`` (nullable):
+        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star is not
+        pristine or lacks what the selection needs, and for the chemical selection also where it is no giant
+        (log g < 3.8, T_eff < 5500 K).
     selection : str
         Key of `ENCELADUS`: what was done.
     """
@@ -150,19 +153,23 @@ def sequences(stars, pristine, selection="lane2022"):
     complete = known & np.asarray(pristine, dtype=bool)
     evolved = complete & (column["logg"] < GIANT_LOGG) & (column["teff"] < GIANT_TEFF)
     giant = evolved & (column["fe_h"] > DISC_FE_H)
+    if classified not in ("giants", "pristine"):
+        raise InputError(f"classified is {classified!r}: use 'giants' or 'pristine'.")
+    in_classes = giant if classified == "giants" else complete
 
     needed = [column[name] for name in ("j_r", "l_z", "j_z", "parallax", "parallax_error")]
     if np.isfinite(column["j_r"]).any():
         candidates = complete & np.all(np.isfinite(needed), axis=0)
-        members = gaia_enceladus(*needed, selection=selection)
+        members, selection = gaia_enceladus(*needed, selection=enceladus), enceladus
     else:
         selection, candidates = "chemical", evolved
         members = chemical_enceladus(column["fe_h"], column["alpha_m"])
 
     frame = pd.DataFrame({"source_id": stars["source_id"].to_numpy(), "giant": giant})
+    frame["classified"] = in_classes
     high = patil_sequence(column["fe_h"], column["mg_fe"])
     frame["high_alpha"] = pd.array(high, dtype="boolean")
-    frame.loc[~giant, "high_alpha"] = pd.NA
+    frame.loc[~in_classes, "high_alpha"] = pd.NA
     frame["enceladus"] = pd.array(members, dtype="boolean")
     frame.loc[~candidates, "enceladus"] = pd.NA
     return frame, selection
@@ -192,7 +199,7 @@ def summary(marks, selection, stars):
         If a sequence has fewer than two stars.
     """
     giants = int(marks["giant"].sum())
-    n_high = int(marks["high_alpha"].sum())
+    n_high = int(marks["high_alpha"][marks["giant"]].sum())
     if min(n_high, giants - n_high) < 2:
         raise InputError(
             f"the giants split into {n_high} high-alpha and {giants - n_high} low-alpha stars: at least two "
@@ -215,25 +222,26 @@ def summary(marks, selection, stars):
 def alpha_tracks(
     frame,
     high_alpha,
-    m_h=(-0.8, 0.4, 8),
-    m_h_half_width=0.085,
-    fixed_m_h=-0.4,
-    fixed_m_h_half_width=0.2,
-    alpha_m=(0.0, 0.4, 8),
-    alpha_m_half_width=0.05,
+    *,
+    m_h,
+    m_h_half_width,
+    fixed_m_h,
+    fixed_m_h_half_width,
+    alpha_m,
+    alpha_m_half_width,
 ):
     """Means along both sequences and along a track of fixed [M/H] (paper Fig. 13).
 
     Parameters
     ----------
     frame : pandas.DataFrame (n,)
-        Giants with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``mean_k``.
+        Giants with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``z_k``.
     high_alpha : array (n,) of bool
         `patil_sequence` of them.
     m_h : (float, float, int)
         First and last [M/H] bin centre [dex] of the sequences and number of bins.
     m_h_half_width : float
-        [dex]; the default makes bins that touch and share no star.
+        [dex]; half the spacing of the centres makes bins that touch and share no star.
     fixed_m_h, fixed_m_h_half_width : float
         [M/H] of the fixed track and its half-width [dex].
     alpha_m : (float, float, int)

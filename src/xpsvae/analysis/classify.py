@@ -5,6 +5,8 @@ same stars; forests are those of scikit-learn with random_state 0, so that equal
 whatever the number of threads.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from xpsvae.analysis.sample import latent_columns
@@ -13,7 +15,6 @@ from xpsvae.errors import InputError
 __all__ = [
     "CLASSIFIERS",
     "METRICS",
-    "VARIANTS",
     "classify",
     "common_sample",
     "features",
@@ -23,8 +24,6 @@ __all__ = [
     "scramble",
 ]
 
-# What each classifier is shown; latents are filled in by `features`.
-CLASSIFIERS = ("m_h", "label", "label_extinction", "latent", "latent_live", "label_latent", "label_permuted")
 LABELS = ("m_h", "teff", "logg")
 COLOURS = ("j_h", "j_k")  # J - H and J - K: the paper's stand-in for extinction
 METRICS = (
@@ -36,23 +35,50 @@ METRICS = (
     "balanced_accuracy",
     "roc_auc",
 )
-VARIANTS = {
-    "published": (
-        "as the authors' code: label features re-read row by row, so that a row mixes different stars; "
-        "random test stars"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What a classifier is called and shown, whom it is compared with, and what the paper printed for it."""
+
+    name: str  # in Table 1
+    labels: tuple = ()  # columns that the published code puts together in the wrong order
+    latents: str | None = None  # "all", "live", or "permuted": all latents of another star
+    over: tuple = ()  # classifiers over which its gain is measured, on the same stars
+    published: tuple | None = None  # accuracy, P_high, P_low of the paper, on 12,381 stars of all types
+    in_figure: str | None = None  # its name in Figure 14, where it is shown there
+
+
+CLASSIFIERS = {
+    "m_h": Classifier("[M/H]", ("m_h",), published=(0.68, 0.40, 0.79), in_figure="[M/H]"),
+    "label": Classifier("Label", LABELS, published=(0.70, 0.15, 0.91), in_figure="Labels"),
+    "label_extinction": Classifier(
+        "Label + extinction",
+        (*LABELS, *COLOURS),
+        published=(0.70, 0.15, 0.92),
+        in_figure="Labels +\nextinction",
     ),
-    "corrected": "label features stacked as columns; the same random test stars",
-    "leak_free": (
-        "label features stacked as columns; trained on stars that trained the sVAE, "
-        "tested on stars that it never saw"
+    # The mean of a collapsed dimension is not noise but a noiseless function of the spectrum, whose tiny range
+    # a forest does not mind: what "latent" gains over "latent_live" never reached a decoder.
+    "latent": Classifier(
+        "Latent",
+        latents="all",
+        over=("label", "latent_live"),
+        published=(0.84, 0.58, 0.93),
+        in_figure="Latents",
     ),
+    "latent_live": Classifier("Latent (live only)", latents="live"),
+    "label_latent": Classifier(
+        "Label + latent", LABELS, "all", over=("label", "label_permuted"), in_figure="Labels +\nlatents"
+    ),
+    "label_permuted": Classifier("Label + permuted latent", LABELS, "permuted"),
 }
-PAIRS = (
-    ("latent", "label"),
-    ("latent", "latent_live"),  # a collapsed dimension's mean still moves, far below its posterior width
-    ("label_latent", "label"),
-    ("label_latent", "label_permuted"),
-)
+"""Classifiers of Table 1 by key, in its order: one more is one more entry."""
+
+SPLITS = {
+    "random": "random test stars, most of which trained the sVAE",
+    "unseen": "trained on stars that trained the sVAE, tested on stars that it never saw",
+}
 
 
 def scramble(columns):
@@ -70,23 +96,20 @@ def scramble(columns):
     return np.array(columns).reshape(-1, len(columns))
 
 
-def features(name, frame, live=(), scrambled=False, seed=0):
+def features(name, frame, live=(), label_features="stacked", seed=0):
     """Feature matrix of one classifier.
 
     Parameters
     ----------
     name : str
-        One of `CLASSIFIERS`: ``"m_h"``; ``"label"`` ([M/H], T_eff, log g); ``"label_extinction"`` (and J - H,
-        J - K); ``"latent"`` (all posterior means); ``"latent_live"`` (live ones only); ``"label_latent"``;
-        ``"label_permuted"``, labels and all latents of another star each, the control of ``"label_latent"``.
-        The mean of a collapsed dimension is not noise but a noiseless function of the spectrum, whose tiny
-        range a forest does not mind: what ``"latent"`` gains over ``"latent_live"`` never reached a decoder.
+        One of `CLASSIFIERS`.
     frame : pandas.DataFrame (n,)
-        Stars with ``m_h``, ``teff``, ``logg``, ``j``, ``h``, ``k`` and latents ``mean_k``.
+        Stars with ``m_h``, ``teff``, ``logg``, ``j``, ``h``, ``k`` and latents ``z_k``.
     live : sequence of int
         1-based live dimensions.
-    scrambled : bool
-        Build label features with `scramble`, as the published code does; alters no other classifier.
+    label_features : str
+        ``"stacked"``, one star a row, or ``"scrambled"``: where labels are all that a classifier is shown they
+        are put together by `scramble`, as the published code does.
     seed : int
         Of the permutation.
 
@@ -100,37 +123,28 @@ def features(name, frame, live=(), scrambled=False, seed=0):
     InputError
         If the classifier is unknown.
     """
-    latents = latent_columns(frame)
-    means = frame[latents].to_numpy(dtype=np.float32)
-    table = {
-        "m_h": frame["m_h"],
-        "teff": frame["teff"],
-        "logg": frame["logg"],
-        "j_h": frame["j"] - frame["h"],
-        "j_k": frame["j"] - frame["k"],
-    } | {column: means[:, number] for number, column in enumerate(latents)}
-    if name == "label_permuted":
-        other = np.random.default_rng(seed).permutation(len(frame))
-        permuted = {f"permuted_{column}": means[other, number] for number, column in enumerate(latents)}
-        table |= permuted
-    columns = {
-        "m_h": ["m_h"],
-        "label": [*LABELS],
-        "label_extinction": [*LABELS, *COLOURS],
-        "latent": latents,
-        "latent_live": [f"mean_{dim}" for dim in live],
-        "label_latent": [*LABELS, *latents],
-        "label_permuted": [*LABELS, *(f"permuted_{column}" for column in latents)],
-    }
-    if name not in columns:
-        raise InputError(f"classifier {name!r} is unknown: use one of {', '.join(columns)}.")
-    values = [np.asarray(table[column], dtype=np.float32) for column in columns[name]]
-    scrambled = scrambled and name in ("label", "label_extinction")
-    return scramble(values) if scrambled else np.column_stack(values), columns[name]
+    if name not in CLASSIFIERS:
+        raise InputError(f"classifier {name!r} is unknown: use one of {', '.join(CLASSIFIERS)}.")
+    classifier, latents = CLASSIFIERS[name], latent_columns(frame)
+    columns = {column: frame[column] for column in classifier.labels if column not in COLOURS}
+    columns |= {colour: frame["j"] - frame[colour[-1]] for colour in COLOURS if colour in classifier.labels}
+    if classifier.latents == "permuted":
+        other = frame.iloc[np.random.default_rng(seed).permutation(len(frame))]
+        columns |= {f"permuted_{column}": other[column] for column in latents}
+    elif classifier.latents:
+        used = latents if classifier.latents == "all" else [f"z_{dimension}" for dimension in live]
+        columns |= {column: frame[column] for column in used}
+    values = [np.asarray(column, dtype=np.float32) for column in columns.values()]
+    scrambled = _is_scrambled(classifier, label_features)
+    return scramble(values) if scrambled else np.column_stack(values), list(columns)
+
+
+def _is_scrambled(classifier, label_features):
+    return label_features == "scrambled" and not classifier.latents
 
 
 def common_sample(frame, marks):
-    """Keep the giants for which every classifier has all its features.
+    """Keep the stars to be classified for which every classifier has all its features.
 
     Parameters
     ----------
@@ -146,9 +160,9 @@ def common_sample(frame, marks):
         Class: 0 high alpha, 1 low alpha.
     """
     needed = [*LABELS, "j", "h", "k", *latent_columns(frame)]
-    giant = marks["giant"].to_numpy(dtype=bool)[frame.index]
+    wanted = marks["classified"].to_numpy(dtype=bool)[frame.index]
     known = np.isfinite(frame[needed].to_numpy(dtype=float)).all(axis=1)
-    frame = frame[giant & known]
+    frame = frame[wanted & known]
     return frame, 1 - marks["high_alpha"][frame.index].to_numpy(dtype=int)
 
 
@@ -227,8 +241,19 @@ def metrics(truth, predicted, probability_high, counts=None):
         }
 
 
-def classify(frame, classes, live, test_fraction=0.1, n_bootstrap=1000, seed=0, threads=1):
-    """Train and score all classifiers in all variants.
+def classify(
+    frame,
+    classes,
+    live,
+    *,
+    test_fraction,
+    n_bootstrap,
+    seed,
+    label_features="stacked",
+    test_stars="unseen",
+    threads=1,
+):
+    """Train and score all classifiers.
 
     Parameters
     ----------
@@ -239,22 +264,27 @@ def classify(frame, classes, live, test_fraction=0.1, n_bootstrap=1000, seed=0, 
     live : sequence of int
         1-based live dimensions.
     test_fraction : float
-        Of the random test stars (variants ``published`` and ``corrected``), split with random_state 0.
+        Of the random test stars, split with random_state 0.
     n_bootstrap : int
         Resamples of the test stars behind the intervals.
     seed : int
         Of the bootstrap and of the permuted control.
+    label_features : str
+        See `features`.
+    test_stars : str
+        ``"unseen"``: forests train on stars that trained the sVAE and are tested on stars that it never saw;
+        ``"random"``: a random split, as published.
     threads : int
         Threads that train forests.
 
     Returns
     -------
     report : dict
-        ``classifiers`` (a list: classifier, variant, features, n_train, n_test, counts, confusion (divided by
-        n_test), the `METRICS`, intervals), ``gains`` (paired differences of two classifiers), ``variants``
-        (how, stars and majority class of each); ``None`` where a metric is not defined.
+        ``classifiers`` (a list: classifier, features, counts, confusion (divided by n_test), the `METRICS`,
+        intervals), ``gains`` (paired differences of two classifiers), ``sample`` (how, stars and majority
+        class); ``None`` where a metric is not defined.
     predictions : pandas.DataFrame
-        variant, classifier, source_id, low_alpha (truth), predicted, probability_high: a row per test star.
+        classifier, source_id, low_alpha (truth), predicted, probability_high: a row per test star.
 
     Raises
     ------
@@ -262,49 +292,47 @@ def classify(frame, classes, live, test_fraction=0.1, n_bootstrap=1000, seed=0, 
         If a training or test set has fewer than two stars of a class.
     """
     import pandas as pd
+
+    _require_both(classes, "the sample")
+    train, test = _split(frame, test_stars, test_fraction)
+    _require_both(classes[train], "the training stars")
+    _require_both(classes[test], "the test stars")
+    truth = classes[test]
+    counts = np.vstack([np.ones((1, len(test))), resamples(len(test), n_bootstrap, seed)])
+    entries, scores, tables = [], {}, []
+    for name in CLASSIFIERS:
+        matrix, names = features(name, frame, live, label_features, seed)
+        predicted, probability = forest(matrix, classes, train, test, threads)
+        scores[name] = metrics(truth, predicted, probability, counts)
+        entries.append(
+            {"classifier": name, "features": names}
+            | _confusion(truth, predicted)
+            | {metric: _number(scores[name][metric][0]) for metric in METRICS}
+            | {"intervals": {metric: _interval(scores[name][metric][1:]) for metric in METRICS}}
+        )
+        tables.append(
+            pd.DataFrame(
+                {"classifier": name, "source_id": frame["source_id"].to_numpy()[test]}
+                | {"low_alpha": truth, "predicted": predicted, "probability_high": probability}
+            )
+        )
+    report = {
+        "classifiers": entries,
+        "gains": _gains(scores),
+        "sample": {"how": SPLITS[test_stars], "label_features": label_features}
+        | _describe(truth, len(train)),
+        "interval": "2.5 to 97.5 % of bootstrap resamples of the test stars; gains are paired",
+    }
+    return report, pd.concat(tables, ignore_index=True)
+
+
+def _split(frame, test_stars, test_fraction):
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(frame))
-    _require_both(classes, "the sample")
-    random = train_test_split(rows, random_state=0, test_size=test_fraction)
-    unseen = [rows[frame[name].to_numpy(dtype=bool)] for name in ("train", "test")]
-    splits = {"published": random, "corrected": random, "leak_free": unseen}
-    chosen = {"published": CLASSIFIERS[:4], "corrected": CLASSIFIERS, "leak_free": CLASSIFIERS}
-
-    report = {"classifiers": [], "gains": [], "variants": {}}
-    tables, done = [], {}
-    for variant, (train, test) in splits.items():
-        _require_both(classes[train], f"the training stars ({variant})")
-        _require_both(classes[test], f"the test stars ({variant})")
-        truth = classes[test]
-        counts = np.vstack([np.ones((1, len(test))), resamples(len(test), n_bootstrap, seed)])
-        report["variants"][variant] = _describe(variant, truth, len(train))
-        scores = {}
-        for name in chosen[variant]:
-            scrambled = variant == "published"
-            matrix, names = features(name, frame, live, scrambled, seed)
-            # The same features of the same stars make the same forest, whatever variant asks for it.
-            task = (*names, scrambled and name.startswith("label"), variant == "leak_free")
-            if task not in done:
-                done[task] = forest(matrix, classes, train, test, threads)
-            predicted, probability = done[task]
-            scores[name] = metrics(truth, predicted, probability, counts)
-            report["classifiers"].append(
-                {"classifier": name, "variant": variant, "features": names}
-                | {"n_train": len(train), "n_test": len(test)}
-                | _confusion(truth, predicted)
-                | {metric: _number(scores[name][metric][0]) for metric in METRICS}
-                | {"intervals": {metric: _interval(scores[name][metric][1:]) for metric in METRICS}}
-            )
-            tables.append(
-                pd.DataFrame(
-                    {"variant": variant, "classifier": name, "source_id": frame["source_id"].to_numpy()[test]}
-                    | {"low_alpha": truth, "predicted": predicted, "probability_high": probability}
-                )
-            )
-        report["gains"] += _gains(scores, variant)
-    report["interval"] = "2.5 to 97.5 % of bootstrap resamples of the test stars; gains are paired"
-    return report, pd.concat(tables, ignore_index=True)
+    if test_stars == "random":
+        return train_test_split(rows, random_state=0, test_size=test_fraction)
+    return [rows[frame[name].to_numpy(dtype=bool)] for name in ("train", "test")]
 
 
 def _require_both(classes, what):
@@ -316,10 +344,9 @@ def _require_both(classes, what):
         )
 
 
-def _describe(variant, truth, n_train):
+def _describe(truth, n_train):
     n_low = int(truth.sum())
     return {
-        "how": VARIANTS[variant],
         "n_train": n_train,
         "n_test": len(truth),
         "n_test_high": len(truth) - n_low,
@@ -341,14 +368,14 @@ def _interval(values):
     return [float(bound) for bound in np.percentile(values, (2.5, 97.5))] if values.size else [None, None]
 
 
-def _gains(scores, variant):
+def _gains(scores):
     return [
-        {"classifier": first, "over": second, "variant": variant}
+        {"classifier": first, "over": second}
         | {
             metric: {"gain": _number(difference[0]), "interval": _interval(difference[1:])}
             for metric in METRICS
             for difference in [scores[first][metric] - scores[second][metric]]
         }
-        for first, second in PAIRS
-        if first in scores and second in scores
+        for first in CLASSIFIERS
+        for second in CLASSIFIERS[first].over
     ]

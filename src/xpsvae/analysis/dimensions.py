@@ -41,7 +41,7 @@ def mutual_information(x, y, n_bins=20):
 
 
 def association(latents, label, dims, fixed=None, n_bins=20, n_groups=5):
-    """Association of one label with each of some dimensions, if asked at fixed values of another label.
+    """Association of one label with each of some dimensions, optionally conditioned on another label.
 
     Parameters
     ----------
@@ -127,7 +127,6 @@ def boundary(latents, main_sequence, dims):
     Parameters
     ----------
     latents : array (n, K)
-        Posterior means.
     main_sequence : array (n,) of bool
         Eq. 10 of the paper.
     dims : sequence of int
@@ -179,8 +178,8 @@ def dimensions(frame, live, n_bins=20):
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``mean_k`` and ``draw_k``.
-        Associations are those of the draw: in an almost collapsed dimension the mean still follows the
+        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and draws ``draw_k``.
+        The boundary is one in ``z_k``; associations are those of the draw: in an almost collapsed dimension the mean still follows the
         labels, but far below the posterior's width, so that neither decoder nor reader could use it.
     live : sequence of int
         1-based live dimensions; the collapsed ones are never chosen.
@@ -203,7 +202,7 @@ def dimensions(frame, live, n_bins=20):
     if not live:
         raise InputError("no latent dimension is live: train the model longer (training in config.yaml).")
     draws = frame[latent_columns(frame, "draw")].to_numpy()
-    means = frame[latent_columns(frame)].to_numpy()
+    latents = frame[latent_columns(frame)].to_numpy()
     teff, logg = frame["teff"].to_numpy(dtype=float), frame["logg"].to_numpy(dtype=float)
     placed = np.isfinite(teff + logg)
     main = is_main_sequence(teff, logg)
@@ -218,7 +217,7 @@ def dimensions(frame, live, n_bins=20):
     )
     chosen = choose(table)
     return chosen | {
-        "boundary": boundary(means[placed], main[placed], live),
+        "boundary": boundary(latents[placed], main[placed], live),
         "association": {
             label: {str(dim): entry for dim, entry in entries.items()} for label, entries in table.items()
         },

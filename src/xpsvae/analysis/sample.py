@@ -1,7 +1,8 @@
 """The stars an analysis uses: catalogue, subset and latents side by side, one row a star.
 
-All three tables are aligned by construction; this module refuses them if they are not, and names the columns
-that hold latents. No star is filled in: what the dataset lacks stays NaN.
+All tables are aligned by construction; this module refuses them if they are not. The latents that an analysis
+works on are called ``z_1 ... z_K`` from here on, whether they are posterior means or draws. No star is filled
+in: what the dataset lacks stays NaN.
 """
 
 import re
@@ -32,14 +33,15 @@ def require_aligned(first, second, what):
         raise InputError(f"{what} do not hold the same source_id in the same order: delete both and rerun.")
 
 
-def latent_columns(frame, kind="mean"):
+def latent_columns(frame, kind="z"):
     """Names of the latent columns of a table, in order of the dimension.
 
     Parameters
     ----------
     frame : pandas.DataFrame
     kind : str
-        ``"mean"`` or ``"sigma"`` of the posterior, or ``"draw"``, one sample from it.
+        ``"z"``, what the analysis works on; ``"mean"`` or ``"sigma"`` of the posterior, or ``"draw"``, one
+        sample from it.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def latent_columns(frame, kind="mean"):
     return [f"{kind}_{number}" for number in numbers]
 
 
-def sample(stars, subsets, latents, subset="pristine"):
+def sample(stars, subsets, latents, subset="pristine", latent="mean", split=None):
     """Join stars and latents, and keep one subset.
 
     Parameters
@@ -59,12 +61,16 @@ def sample(stars, subsets, latents, subset="pristine"):
         Row-aligned products of the catalogue and of the model, each with ``source_id``.
     subset : str
         Boolean column of ``subsets``: ``"full"``, ``"good"`` or ``"pristine"``.
+    latent : str
+        What ``z_1 ... z_K`` are: ``"mean"`` of each star's posterior, or the stored ``"draw"`` from it.
+    split : pandas.DataFrame, optional
+        ``train`` and ``test``, aligned too.
 
     Returns
     -------
     pandas.DataFrame
-        The subset's rows of ``stars`` with the columns of ``latents`` appended, and ``train`` and ``test``
-        where ``subsets`` has them; the index is the row number in the catalogue.
+        The subset's rows of ``stars`` with ``z_1 ... z_K`` and the columns of ``latents`` appended, and those
+        of ``split`` if it is given; the index is the row number in the catalogue.
 
     Raises
     ------
@@ -73,8 +79,12 @@ def sample(stars, subsets, latents, subset="pristine"):
     """
     require_aligned(stars, subsets, "stars and subsets")
     require_aligned(stars, latents, "stars and latents")
-    split = subsets[[name for name in ("train", "test") if name in subsets]]
-    parts = [part.set_axis(stars.index) for part in (split, latents.drop(columns="source_id"))]
+    used = latents[latent_columns(latents, latent)].rename(columns=lambda name: name.replace(latent, "z"))
+    parts = [used, latents.drop(columns="source_id")]
+    if split is not None:
+        require_aligned(stars, split, "stars and split")
+        parts.append(split[["train", "test"]])
+    parts = [part.set_axis(stars.index) for part in parts]
     frame = stars.join(parts)[subsets[subset].to_numpy(dtype=bool)]
     if frame.empty:
         raise InputError(f"no star is {subset}: loosen its cuts in config.yaml (cuts: {subset}).")

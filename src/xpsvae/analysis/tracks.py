@@ -32,6 +32,7 @@ __all__ = [
     "metallicity_tracks",
     "track_spectra",
     "units",
+    "used_for",
 ]
 
 LABELS = ("teff", "logg", "m_h", "alpha_m")
@@ -92,13 +93,16 @@ def bin_means(frame, columns):
 
 def kiel_tracks(
     frame,
-    main_sequence=(5000.0, 6300.0, 15),
-    giant_branch=(0.0, 3.65, 20),
-    teff_half_width=46.0,
-    logg_half_width=0.096,
-    logg_tolerance=0.2,
+    *,
+    main_sequence,
+    giant_branch,
+    teff_half_width,
+    logg_half_width,
+    logg_tolerance,
+    solar_m_h,
     gb_teff_tolerance=100.0,
-    solar_m_h=0.1,
+    solar_only=True,
+    half_widths=None,
 ):
     """Means along the main sequence and the giant branch of the Kiel diagram (paper Fig. 10).
 
@@ -109,77 +113,77 @@ def kiel_tracks(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars with ``source_id``, ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``mean_k``.
+        Stars with ``source_id``, ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``z_k``.
     main_sequence : (float, float, int)
         First and last bin centre [K] and number of bins.
     giant_branch : (float, float, int)
         First and last bin centre [dex] and number of bins.
     teff_half_width, logg_half_width : float
-        Half-widths of the bins [K, dex]; the defaults, half the spacing of the centres, make bins that touch
-        and share no star.
+        Half-widths of the bins [K, dex]; half the spacing of the centres makes bins that touch and share no
+        star.
     logg_tolerance, gb_teff_tolerance : float
         Largest distance from the relation on the main sequence [dex] and on the giant branch [K].
     solar_m_h : float
         Largest |[M/H]| [dex].
+    solar_only : bool
+        Whether ``solar_m_h`` is asked for.
+    half_widths : dict of str to (float, float), optional
+        Half-widths [K, dex] by what the track is used for, where the published code has several; each use has
+        rows of its own then.
 
     Returns
     -------
     pandas.DataFrame
-        One row a bin: branch (``"ms"``, ``"gb"``), bin, centre, teff_relation, logg_relation, the columns of
-        `bin_means`, and ``members``, the source_ids of the bin's stars.
+        One row a bin: use (``"all"``, or a key of ``half_widths``; see `used_for`), branch (``"ms"``,
+        ``"gb"``), bin, centre, teff_relation, logg_relation, the columns of `bin_means`, and ``members``, the
+        source_ids of the bin's stars.
     """
     import pandas as pd
 
     teff, logg = frame["teff"].to_numpy(dtype=float), frame["logg"].to_numpy(dtype=float)
     main = is_main_sequence(teff, logg)
     giant = ~main & np.isfinite(teff + logg)
-    solar = np.abs(frame["m_h"].to_numpy(dtype=float)) < solar_m_h
-    branches = {
-        "ms": (
-            solar & main & (np.abs(logg - main_sequence_logg(teff)) < logg_tolerance),
-            teff, np.linspace(*main_sequence), teff_half_width,
-        ),
-        "gb": (
-            solar & giant & (np.abs(teff - giant_branch_teff(logg)) < gb_teff_tolerance),
-            logg, np.linspace(*giant_branch), logg_half_width,
-        ),
-    }  # fmt: skip
+    solar = np.abs(frame["m_h"].to_numpy(dtype=float)) < (solar_m_h if solar_only else np.inf)
+    on_track = {
+        "ms": solar & main & (np.abs(logg - main_sequence_logg(teff)) < logg_tolerance),
+        "gb": solar & giant & (np.abs(teff - giant_branch_teff(logg)) < gb_teff_tolerance),
+    }
     columns = [*LABELS, *latent_columns(frame)]
     rows = []
-    for branch, (on_track, coordinate, centres, half_width) in branches.items():
-        for number, centre in enumerate(centres):
-            if branch == "ms":
-                relation = {"teff_relation": centre, "logg_relation": main_sequence_logg(centre)}
-            else:
-                relation = {"teff_relation": giant_branch_teff(centre).item(), "logg_relation": centre}
-            members = frame[on_track & _within(coordinate, centre, half_width)]
-            rows.append(
-                {"branch": branch, "bin": number, "centre": centre}
-                | relation
-                | bin_means(members, columns)
-                | {"members": members["source_id"].to_numpy()}
-            )
+    for use, widths in (half_widths or {"all": (teff_half_width, logg_half_width)}).items():
+        branches = {"ms": (teff, main_sequence, widths[0]), "gb": (logg, giant_branch, widths[1])}
+        for branch, (coordinate, centres, half_width) in branches.items():
+            for number, centre in enumerate(np.linspace(*centres)):
+                if branch == "ms":
+                    relation = {"teff_relation": centre, "logg_relation": main_sequence_logg(centre)}
+                else:
+                    relation = {"teff_relation": giant_branch_teff(centre).item(), "logg_relation": centre}
+                members = frame[on_track[branch] & _within(coordinate, centre, half_width)]
+                rows.append(
+                    {"use": use, "branch": branch, "bin": number, "centre": centre}
+                    | relation
+                    | bin_means(members, columns)
+                    | {"members": members["source_id"].to_numpy()}
+                )
     return pd.DataFrame(rows)
 
 
-def metallicity_tracks(
-    frame,
-    m_h=(-2.5, 0.5, 10),
-    m_h_half_width=0.2,
-    giants=(3200.0, 5200.0, 8),
-    main_sequence=(4400.0, 6400.0, 8),
-    teff_half_width=100.0,
-):
+def used_for(kiel, use):
+    """Rows of the table of `kiel_tracks` for one use: ``"kiel"``, ``"latent"``, ``"spectra"``, ``"corner"``."""
+    return kiel[kiel["use"].isin([use, "all"])]
+
+
+def metallicity_tracks(frame, *, m_h, m_h_half_width, giants, main_sequence, teff_half_width):
     """Means along tracks of fixed [M/H], giants and main sequence apart (paper Fig. 12).
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``mean_k``.
+        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex] and latents ``z_k``.
     m_h : (float, float, int)
         First and last [M/H] [dex] and how many; the first is left out, as in the paper.
     m_h_half_width : float
-        [dex]; neighbouring tracks overlap a little (0.2 against a spacing of 1/3 dex).
+        [dex]; at 0.2 and a spacing of 1/3 dex neighbouring tracks overlap a little, as published.
     giants, main_sequence : (float, float, int)
         First and last T_eff bin centre [K] and number of bins, below and above the line of Eq. 10.
     teff_half_width : float
@@ -209,7 +213,9 @@ def metallicity_tracks(
     return pd.DataFrame(rows)
 
 
-def track_spectra(kiel, stars, coefficients, errors, reconstruction, scatter, normalisation, seed=0):
+def track_spectra(
+    kiel, stars, coefficients, errors, reconstruction, scatter, normalisation, seed=0, giants="star"
+):
     """Observed and reconstructed flux of one random star per Kiel bin (paper Fig. 11).
 
     Parameters
@@ -226,6 +232,9 @@ def track_spectra(kiel, stars, coefficients, errors, reconstruction, scatter, no
         ``mu`` and ``sigma`` of c / F_G, which undo the standardisation.
     seed : int
         Of the random choice of stars.
+    giants : str
+        What stands for a bin of the giant branch: ``"star"``, one at random as on the main sequence, or
+        ``"median"``, the median over the bin's stars of each flux (``source_id`` is null then), as published.
 
     Returns
     -------
@@ -243,7 +252,8 @@ def track_spectra(kiel, stars, coefficients, errors, reconstruction, scatter, no
 
     generator = np.random.default_rng(seed)
     wavelengths = dr3_basis().wavelengths
-    filled = kiel[kiel["n"] > 0]
+    filled = used_for(kiel, "spectra")
+    filled = filled[filled["n"] > 0]
     if filled.empty:
         raise InputError("no bin of the Kiel tracks has a star: widen them in config.yaml (tracks: kiel).")
     row_of = pd.Series(np.arange(len(stars)), index=stars["source_id"].to_numpy())
@@ -259,22 +269,24 @@ def track_spectra(kiel, stars, coefficients, errors, reconstruction, scatter, no
         )
         residual = (modelled - observed) / observed
         pick = generator.integers(len(members))
-        star = stars.iloc[members[pick]]
-        chosen = members[pick : pick + 1]
+        shown = slice(None) if entry.branch == "gb" and giants == "median" else slice(pick, pick + 1)
+        some, chosen = stars.iloc[members[shown]], members[shown]
+        fluxes = {
+            "flux": observed[shown],
+            "flux_error": flux_errors(np.asarray(errors[chosen], dtype=float)),
+            "flux_reconstructed": modelled[shown],
+            "flux_scatter": flux_errors(scatter[chosen] * normalisation["sigma"] * g_flux[shown]),
+            "residual": residual[shown],
+        }
         rows.append(
             {"branch": entry.branch, "bin": entry.bin, "centre": entry.centre, "n": entry.n}
-            | {"source_id": star["source_id"], "teff": star["teff"], "logg": star["logg"], "m_h": star["m_h"]}
-            | {
-                "wavelength": wavelengths,
-                "flux": observed[pick],
-                "flux_error": flux_errors(np.asarray(errors[chosen], dtype=float))[0],
-                "flux_reconstructed": modelled[pick],
-                "flux_scatter": flux_errors(scatter[chosen] * normalisation["sigma"] * g_flux[pick])[0],
-                "residual": residual[pick],
-                "residual_median": np.median(residual, axis=0),
-            }
+            | {"source_id": some["source_id"].iloc[0] if len(some) == 1 else None}
+            | {label: some[label].median() for label in ("teff", "logg", "m_h")}
+            | {"wavelength": wavelengths}
+            | {name: np.median(values, axis=0) for name, values in fluxes.items()}
+            | {"residual_median": np.median(residual, axis=0)}
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"source_id": "Int64" if giants == "median" else "int64"})
 
 
 def units(table):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from xpsvae import provenance
 from xpsvae.archive import crate
+from xpsvae.archive.documents import read_reservation
 from xpsvae.errors import InputError
-from xpsvae.products import read_json, write_atomically, write_json, write_text
+from xpsvae.products import write_atomically, write_json, write_text
 
 __all__ = ["DOI", "FORMAT", "LARGE", "MANIFEST", "TAR", "build", "describe_rules", "sha256"]
 
@@ -120,9 +121,8 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
     manifest = {
         "format": FORMAT,
         "dataset": config["dataset"],
-        "protocol": config["protocol"],
         "commit": provenance.commit(),
-        "doi": read_json(root / DOI)["doi"] if DOI in products else None,
+        "doi": read_reservation(root / DOI)["doi"] if DOI in products else None,
         "config_sha256": digest,
         "inputs": provenance.input_checksums(config),
         "products": entries,
@@ -191,7 +191,7 @@ Made by the workflow at commit {manifest["commit"]}.
 
 To work on with it, check out that commit (or unpack `workflow/`) and run
 
-    snakemake --cores 1 restore --config archive=FOLDER_OR_DOI
+    snakemake --cores 1 restore --config restore_from=FOLDER_OR_DOI
 
 which verifies every checksum; afterwards `snakemake -n all` has nothing to do.
 """

@@ -27,7 +27,7 @@ SOURCES = {
         _APOGEE,
         ("https://doi.org/10.5281/zenodo.10951393", "XP-APOGEE catalogue of the paper"),
     ),
-    "archive": (_GAIA, _APOGEE),
+    "gaia_sdss": (_GAIA, _APOGEE),
 }
 """Where the data of each dataset come from: address (a DOI where there is one) and name."""
 

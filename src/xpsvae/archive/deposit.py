@@ -9,25 +9,34 @@ import hashlib
 import html
 import os
 import re
+import sys
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import requests
 import yaml
 from tqdm import tqdm
 
+from xpsvae.archive.documents import check_reservation, read_document, read_reservation
+from xpsvae.data import steady
 from xpsvae.data.download import download
 from xpsvae.data.manifest import Entry
-from xpsvae.data.patience import Client, Failure
+from xpsvae.data.patience import Client, Failure, Undone, read_json
 from xpsvae.errors import InputError
-from xpsvae.products import read_json, write_json
+from xpsvae.products import write_json
 
 __all__ = ["fetch", "metadata", "record_of", "reserve", "reserve_into", "send"]
 
 _ZENODO, _SANDBOX = "https://zenodo.org", "https://sandbox.zenodo.org"
 _SERVERS = {"10.5281": _ZENODO, "10.5072": _SANDBOX}  # by prefix of a DOI
-_UNDONE = "sent", "the draft keeps what has arrived; rerun, which goes on from there."
 _WRONG_COPIES = 3
+_NOTE = ".sent-to-zenodo.json"  # beside the archive, which is deleted and made anew: MD5s that were sent
+_READ = Undone("read", "check the network, then rerun.", "correct the record or the DOI that is asked for.")
+_MADE = Undone("made", "check the network, then rerun.", "correct what the server refuses.")
+
+
+def _undone(done):
+    kept = "the draft keeps what has arrived; "
+    return Undone(done, f"{kept}rerun, which goes on from there.", f"{kept}correct what the server refuses.")
 
 
 def reserve(server, new_version_of=None, known=None, client=None):
@@ -39,7 +48,7 @@ def reserve(server, new_version_of=None, known=None, client=None):
     new_version_of : str, optional
         DOI of a published deposit that the draft is a new version of.
     known : dict, optional
-        What an earlier call returned; its draft is used if it is still one.
+        What an earlier call returned; its draft is used if it is there, even if published (see `send`).
     client : Client, optional
 
     Returns
@@ -54,17 +63,21 @@ def reserve(server, new_version_of=None, known=None, client=None):
     """
     zenodo = _Zenodo(server, client)
     same = known and (known.get("server"), known.get("new_version_of")) == (server, new_version_of)
-    draft = zenodo.draft(known["record"], missing=None) if same else None
-    if draft is None:
-        draft = zenodo.create(new_version_of)
-    _refuse_published(draft, known)
-    doi = draft["metadata"]["prereserve_doi"]["doi"]
-    return {"server": server, "record": int(draft["id"]), "doi": doi, "new_version_of": new_version_of}
+    found = zenodo.draft(known["record"], missing=None) if same else None
+    if found is not None:
+        if _is_published(found):
+            print(f"{_published(known)}.", file=sys.stderr)
+        return known
+    draft = zenodo.create(new_version_of)
+    number, doi = draft.get("id"), zenodo.part(draft, "metadata", "prereserve_doi", "doi", kind=str)
+    number = int(number) if re.fullmatch(r"\d{1,15}", str(number)) else number
+    reserved = {"server": server, "record": number, "doi": doi, "new_version_of": new_version_of}
+    return check_reservation(reserved, f"the answer of {zenodo.server}", "check config key 'deposit.server'")
 
 
 def reserve_into(path, server, new_version_of=None, client=None):
     """Reserve a DOI and note it in a file; what stands there already is gone on with (see `reserve`)."""
-    known = read_json(path) if Path(path).is_file() else None
+    known = read_reservation(path) if Path(path).is_file() else None
     reserved = reserve(server, new_version_of, known, client)
     if reserved != known:
         write_json(path, reserved)
@@ -92,45 +105,50 @@ def send(folder, reserved, publish=False, client=None):
     Raises
     ------
     InputError
-        If there is no token, or a file did not arrive as it is here.
+        If there is no token, the record is published with other files, the draft holds a file that is neither
+        sent from here nor in the version before, or a file did not arrive as it is here.
     """
-    folder = Path(folder)
-    zenodo = _Zenodo(reserved["server"], client)
-    draft = zenodo.draft(reserved["record"])
-    _refuse_published(draft, reserved)
-    if read_json(folder / "MANIFEST.json").get("doi") != reserved["doi"]:
+    folder, number = Path(folder), reserved["record"]
+    zenodo, content = _Zenodo(reserved["server"], client), metadata(folder, reserved["doi"])
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    files = {path.name: (path.stat().st_size, _md5(path)) for path in paths}
+    md5s = {name: md5 for name, (_, md5) in files.items()}
+    draft = zenodo.draft(number, missing=None)
+    if draft is None or _is_published(draft):
+        # also where an earlier run asked for that and the answer was lost
+        if zenodo.is_published(number, md5s):
+            return _report(reserved, files, "published")
+        if draft is None:
+            raise InputError(
+                f"{zenodo.server} has no draft {number}: delete doi.json and run snakemake reserve_doi."
+            )
+        raise InputError(f"the archive is not what was published: {_published(reserved)}.")
+    if _manifest(folder).get("doi") != reserved["doi"]:
         raise InputError(
             f"{reserved['doi']} is reserved, but {folder} was built without it: run snakemake deposit again, "
             "which puts it into the paper and then sends the archive; no file was sent."
         )
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-    files = {path.name: (path.stat().st_size, _md5(path)) for path in paths}
-    present = zenodo.files(draft)
-    for name in sorted(present.keys() - files.keys()):
-        zenodo.delete(reserved["record"], present[name]["id"])
-    missing = [path for path in paths if present.get(path.name, {}).get("md5") != files[path.name][1]]
+    present, note = zenodo.files(draft), _Note(folder.parent / _NOTE, reserved)
+    replaced = {name: found for name, found in present.items() if found["md5"] != md5s.get(name)}
+    _refuse_foreign(zenodo, reserved, replaced, note)
+    for name in sorted(replaced.keys() - files.keys()):
+        zenodo.delete(number, replaced[name]["id"])
+    missing = [path for path in paths if present.get(path.name, {}).get("md5") != md5s[path.name]]
     total = sum(files[path.name][0] for path in missing)
     with tqdm(total=total, unit="B", unit_scale=True, disable=None, desc="upload") as bar:
         for path in missing:
-            zenodo.upload(draft["links"]["bucket"], path, files[path.name][1], bar)
-    zenodo.describe(reserved["record"], metadata(folder, reserved["doi"]))
-    arrived = {name: found["md5"] for name, found in zenodo.files(zenodo.draft(reserved["record"])).items()}
-    for name, (_, md5) in files.items():
-        if arrived.get(name) != md5:
-            raise InputError(
-                f"{name} is not in draft {reserved['record']} as it is here: rerun, which sends it."
+            note.add(path.name, md5s[path.name])
+            zenodo.upload(
+                zenodo.part(draft, "links", "bucket", kind=str), path, md5s[path.name], bar, note.add
             )
+    zenodo.describe(number, content)
+    arrived = {name: found["md5"] for name, found in zenodo.files(zenodo.draft(number)).items()}
+    for name, md5 in md5s.items():
+        if arrived.get(name) != md5:
+            raise InputError(f"{name} is not in draft {number} as it is here: rerun, which sends it.")
     if publish:
-        zenodo.publish(reserved["record"])
-    page = "records" if publish else "uploads"
-    return {
-        "doi": reserved["doi"],
-        "record": reserved["record"],
-        "server": reserved["server"],
-        "address": f"{reserved['server']}/{page}/{reserved['record']}",
-        "state": "published" if publish else "draft",
-        "files": {name: {"size": size, "md5": md5} for name, (size, md5) in files.items()},
-    }
+        zenodo.publish(number, md5s)
+    return _report(reserved, files, "published" if publish else "draft")
 
 
 def metadata(folder, doi):
@@ -147,28 +165,40 @@ def metadata(folder, doi):
     dict
         As Zenodo's deposit API takes it.
     """
-    citation = yaml.safe_load(Path(folder, "CITATION.cff").read_text(encoding="utf-8"))
-    manifest = read_json(Path(folder, "MANIFEST.json"))
-    description = (
-        f"<p>Products, paper and sources of one run of the workflow xpsvae at commit {manifest['commit']}, "
-        f"dataset {html.escape(manifest['dataset'])}. {html.escape(citation.get('abstract', ''))}</p>"
-        "<p>README.md says what each file is, and how to work on with them.</p>"
-    )
-    return {
-        "title": f"{citation['title']} (dataset {manifest['dataset']})",
-        "upload_type": "dataset",
-        "description": description,
-        "creators": [_creator(person) for person in citation["authors"]],
-        "license": citation["license"].lower(),
-        "version": str(citation["version"]),
-        "access_right": "open",
-        "prereserve_doi": {"doi": doi, "recid": int(doi.rsplit(".", 1)[1])},
-        "related_identifiers": [
-            {"identifier": each["doi"], "relation": "isSupplementTo", "resource_type": "publication-article"}
-            for each in citation.get("references", [])
-            if "doi" in each
-        ],
-    }
+    manifest = _manifest(folder)
+    try:
+        citation = yaml.safe_load(Path(folder, "CITATION.cff").read_text(encoding="utf-8"))
+        number = re.search(r"\d+$", doi)
+        return {
+            "title": f"{citation['title']} (dataset {manifest['dataset']})",
+            "upload_type": "dataset",
+            "description": (
+                "<p>Products, paper and sources of one run of the workflow xpsvae at commit "
+                f"{html.escape(manifest['commit'])}, dataset {html.escape(manifest['dataset'])}. "
+                f"{html.escape(citation.get('abstract', ''))}</p>"
+                "<p>README.md says what each file is, and how to work on with them.</p>"
+            ),
+            "creators": [_creator(person) for person in citation["authors"]],
+            "license": citation["license"].lower(),
+            "version": str(citation["version"]),
+            "access_right": "open",
+            "prereserve_doi": {"doi": doi} | ({"recid": int(number[0])} if number else {}),
+            "related_identifiers": [
+                {
+                    "identifier": each["doi"],
+                    "relation": "isSupplementTo",
+                    "resource_type": "publication-article",
+                }
+                for each in citation.get("references", [])
+                if "doi" in each
+            ],
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, yaml.YAMLError) as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:100]
+        raise InputError(
+            f"CITATION.cff and MANIFEST.json in {folder} lack what a deposit needs ({reason}): give "
+            "the first title, version, license and authors, then run snakemake archive again."
+        ) from error
 
 
 def record_of(reference, server):
@@ -191,7 +221,7 @@ def record_of(reference, server):
         return server, int(text)
     raise InputError(
         f"{reference!r} is neither a folder that is here nor a DOI of Zenodo such as 10.5281/zenodo.1234567: "
-        "correct --config archive=."
+        "correct --config restore_from=."
     )
 
 
@@ -220,13 +250,13 @@ def fetch(reference, server, folder, client=None):
         files = zenodo.files(answer)
     elif _token(site) is None:
         raise InputError(
-            f"{site} has no public record {number}: correct --config archive=, or, for a draft of yours, "
+            f"{site} has no public record {number}: correct --config restore_from=, or for a draft of yours, "
             f"set the environment variable {_variable(site)}."
         )
     else:
         files = zenodo.files(zenodo.draft(number))
     if not files:
-        raise InputError(f"record {number} at {site} holds no files: correct --config archive=.")
+        raise InputError(f"record {number} at {site} holds no files: correct --config restore_from=.")
     entries = [
         Entry(name, found["url"], f"md5:{found['md5']}", found["size"]) for name, found in files.items()
     ]
@@ -252,18 +282,27 @@ class _Zenodo:
 
     def create(self, new_version_of=None):
         if new_version_of is None:
-            draft = self._ask("a draft", self._depositions, json={})
+            draft = self._ask("a draft", self._depositions, _MADE, json={})
         else:
             # of a DOI for all versions the record says which is the newest
             number = record_of(new_version_of, self.server)[1]
             record = self.record(number) or {"id": number}
-            address = f"{self._depositions}/{record['id']}/actions/newversion"
-            answer = self._ask("a new version", address, method="POST")
-            latest = self._own(answer["links"]["latest_draft"])
+            address = f"{self._depositions}/{self.part(record, 'id')}/actions/newversion"
+            answer = self._ask("a new version", address, _MADE, method="POST")
+            latest = self._own(self.part(answer, "links", "latest_draft", kind=str))
             draft = self._ask("the new version", latest)
-        if "prereserve_doi" not in draft.get("metadata", {}):
-            draft = self.describe(draft["id"], {"prereserve_doi": True})
+        if "prereserve_doi" not in self.part(draft, "metadata", kind=dict):
+            draft = self.describe(self.part(draft, "id"), {"prereserve_doi": True})
         return draft
+
+    def part(self, answer, *keys, kind=int | str):
+        """Take a value out of an answer, or refuse that."""
+        for key in keys:
+            answer = answer.get(key) if isinstance(answer, dict) else None
+        if not isinstance(answer, kind):
+            lacking = ".".join(keys)
+            raise InputError(f"the answer of {self.server} lacks {lacking}: it is no record of Zenodo.")
+        return answer
 
     def draft(self, number, **missing):
         return self._ask(f"draft {number}", f"{self._depositions}/{number}", **missing)
@@ -275,29 +314,42 @@ class _Zenodo:
         return self._ask(
             f"the metadata of draft {number}",
             f"{self._depositions}/{number}",
+            _undone("sent"),
             json={"metadata": content},
             method="PUT",
         )
 
-    def publish(self, number):
-        return self._ask(f"draft {number}", f"{self._depositions}/{number}/actions/publish", method="POST")
+    def publish(self, number, md5s):
+        """Publish a draft; after a failure the record says whether that was done all the same."""
+        address = f"{self._depositions}/{number}/actions/publish"
+        done = lambda: self.is_published(number, md5s)  # noqa: E731
+        self._ask(f"draft {number}", address, _undone("published"), done, method="POST")
+
+    def is_published(self, number, md5s):
+        """Whether a record is public and holds these files (name -> MD5) and no other."""
+        answer = self.record(number)
+        if answer is None:
+            answer = self.draft(number, missing=None)
+            if answer is None or not _is_published(answer):
+                return False
+        return {name: found["md5"] for name, found in self.files(answer).items()} == md5s
 
     def delete(self, number, file):
         address = f"{self._depositions}/{number}/files/{quote(str(file), safe='')}"
-        self._ask(f"draft {number}", address, method="DELETE", missing={})
+        self._ask(f"file {file} of draft {number}", address, _undone("deleted"), method="DELETE", missing={})
 
     def files(self, answer):
         """Files of a record or a draft: name -> size, md5, url, id."""
         found = {}
         try:
             for file in answer["files"]:
-                name, links = file.get("key") or file["filename"], file.get("links", {})
+                name, links = str(file.get("key") or file["filename"]), file.get("links", {})
                 address = links.get("self") if "key" in file else links.get("download")
                 if "bucket" in answer["links"] and not answer.get("submitted"):
                     address = f"{answer['links']['bucket']}/{quote(name)}"
                 found[name] = {
                     "size": file["size"] if "size" in file else file["filesize"],
-                    "md5": file["checksum"].removeprefix("md5:"),
+                    "md5": (file["checksum"] or "").removeprefix("md5:"),  # none of one that is under way
                     "url": address,
                     "id": file["id"],
                 }
@@ -307,7 +359,8 @@ class _Zenodo:
             ) from None
         return found
 
-    def upload(self, bucket, path, md5, bar):
+    def upload(self, bucket, path, md5, bar, note=lambda name, md5: None):
+        """Send a file; ``note`` is called with what arrived in its place."""
         wrong = 0
         address = f"{self._own(bucket)}/{quote(path.name)}"
 
@@ -320,14 +373,15 @@ class _Zenodo:
                 found = str(answer.get("checksum", "")).removeprefix("md5:")
                 if found != md5:
                     wrong += 1
+                    note(path.name, found)
                     raise Failure(f"it got md5 {found} where {md5} was sent", final=wrong >= _WRONG_COPIES)
             except BaseException:
                 bar.update(before - bar.n)
                 raise
 
-        self.client.persist(path.name, [address], attempt, _UNDONE)
+        self.client.persist(path.name, [address], attempt, _undone("sent"))
 
-    def _ask(self, what, url, **request):
+    def _ask(self, what, url, undone=_READ, is_done=None, **request):
         answers = "missing" in request
         missing = request.pop("missing", None)
 
@@ -335,40 +389,110 @@ class _Zenodo:
             try:
                 return self._answer(url, **request)
             except Failure as failure:
+                if is_done and is_done():
+                    return {}
                 if answers and failure.status in (404, 410):
                     return missing
-                if failure.status in (401, 403):
+                if failure.status in (401, 403) and failure.final:
+                    variable = _variable(self.server)
                     raise InputError(
-                        f"{self.server} refuses the token in {_variable(self.server)} (HTTP status "
-                        f"{failure.status}): it needs the scopes deposit:write and deposit:actions."
+                        f"{self.server} refuses the token in {variable} for {what} ({failure}): it needs the "
+                        "scopes deposit:write and deposit:actions, and to be that of the owner."
                     ) from None
                 raise
 
-        return self.client.persist(what, [url], attempt, _UNDONE)
+        return self.client.persist(what, [url], attempt, undone)
 
     def _answer(self, url, **request):
         with (
-            requests.Session() as session,
+            steady.session() as session,
             self.client.open(session, url, good=(200, 201, 202, 204), **request) as response,
         ):
-            try:
-                return response.json() if response.content else {}
-            except ValueError as error:
-                raise Failure("the answer is not JSON") from error
+            answer = {} if response.status_code == 204 else read_json(response)
+        if not isinstance(answer, dict):
+            raise Failure("the answer is not a JSON object")
+        return answer
 
     def _own(self, address):
         """Refuse an address elsewhere: data and token go to the configured server only."""
-        if urlsplit(address)[:2] != urlsplit(self.server)[:2]:
+        try:
+            own = urlsplit(address)[:2] == urlsplit(self.server)[:2]
+        except ValueError:  # no address at all
+            own = False
+        if not own:
             raise InputError(f"{self.server} names an address on another server: nothing was sent there.")
         return address
 
 
-def _refuse_published(draft, reserved):
-    if draft.get("submitted") or draft.get("state") == "done":
+def _is_published(draft):
+    return bool(draft.get("submitted")) or draft.get("state") == "done"
+
+
+def _published(reserved):
+    return (
+        f"record {reserved['record']} is published and cannot change: set config key "
+        f"'deposit.new_version_of' to {reserved['doi']} for a new version"
+    )
+
+
+def _report(reserved, files, state):
+    page = "records" if state == "published" else "uploads"
+    return {
+        "doi": reserved["doi"],
+        "record": reserved["record"],
+        "server": reserved["server"],
+        "address": f"{reserved['server']}/{page}/{reserved['record']}",
+        "state": state,
+        "files": {name: {"size": size, "md5": md5} for name, (size, md5) in files.items()},
+    }
+
+
+def _refuse_foreign(zenodo, reserved, replaced, note):
+    """Refuse to delete or replace what is neither sent from here nor kept in the version before."""
+    foreign = {
+        name: found["md5"] for name, found in replaced.items() if found["md5"] not in ("", *note.of(name))
+    }
+    if foreign and reserved.get("new_version_of"):  # a new version begins with copies of the earlier files
+        earlier = zenodo.record(record_of(reserved["new_version_of"], zenodo.server)[1])
+        copies = zenodo.files(earlier) if earlier else {}
+        foreign = {name: md5 for name, md5 in foreign.items() if copies.get(name, {}).get("md5") != md5}
+    if foreign:
+        page = f"{zenodo.server}/uploads/{reserved['record']}"
         raise InputError(
-            f"record {reserved['record']} is published and cannot change: set config key "
-            f"'deposit.new_version_of' to {reserved['doi']} for a new version."
+            f"draft {reserved['record']} holds {min(foreign)}, which was not sent from this clone: delete it "
+            f"at {page} if nobody needs it, or delete doi.json and run snakemake deposit for a draft of your "
+            "own; no file was sent."
         )
+
+
+class _Note:
+    """What this clone has sent to a draft: name -> MD5s, kept in a file that no archive holds."""
+
+    def __init__(self, path, reserved):
+        self._path, self._draft = path, f"{reserved['server']} {reserved['record']}"
+
+    def of(self, name):
+        sent = self._read().get(self._draft, {}).get(name, [])
+        return sent if isinstance(sent, list) else []
+
+    def add(self, name, md5):
+        noted = self._read()
+        sent = noted.setdefault(self._draft, {}).setdefault(name, [])
+        if md5 not in sent:
+            sent.append(md5)
+            write_json(self._path, noted)
+
+    def _read(self):
+        try:
+            noted = read_document(self._path)
+            return noted if all(isinstance(files, dict) for files in noted.values()) else {}
+        except (InputError, AttributeError):  # there is none yet, or it is damaged: then nothing is deleted
+            return {}
+
+
+def _manifest(folder):
+    manifest = read_document(Path(folder, "MANIFEST.json"))
+    return manifest if isinstance(manifest, dict) else {}
 
 
 class _Counted:

@@ -17,16 +17,18 @@ from pathlib import Path
 
 import yaml
 
-from xpsvae.archive import deposit
+from xpsvae.archive import bundle, deposit
 from xpsvae.archive.bundle import DOI, FORMAT, MANIFEST, TAR
+from xpsvae.archive.documents import check_reservation, difference_in_form, read_document
 from xpsvae.errors import InputError
-from xpsvae.products import read_json
+from xpsvae.unpack import Bounded
 
 __all__ = ["check", "install", "located", "outdated_rules", "touch"]
 
 _NOTHING = "nothing was installed"
 _CHUNK = 1 << 20  # bytes
-_COMPARED = "code", "inputs", "outputs", "params"
+_LARGEST_SOURCES = 64 << 20  # bytes of all members of the tar that are not installed
+_PADDING = 1 << 12  # bytes of the tar beside the content of a member
 
 
 def check(folder):
@@ -51,22 +53,19 @@ def check(folder):
         raise InputError(
             f"{folder} has no {MANIFEST}: give a folder that snakemake archive made; {_NOTHING}."
         )
-    manifest = read_json(folder / MANIFEST)
-    try:
-        if manifest["format"] != FORMAT:
-            raise InputError(
-                f"{folder / MANIFEST} has format {manifest['format']}, not {FORMAT}: restore with xpsvae "
-                f"at commit {manifest['commit']}; {_NOTHING}."
-            )
-        listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
-        places = {entry["stored"] for entry in manifest["products"]}
-        _ = [(entry["path"], entry["size"], entry["sha256"]) for entry in manifest["products"]]
-        _ = [[rule[key] for key in ("rule", *_COMPARED)] for rule in manifest["rules"]]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / MANIFEST} lacks {error}: it is not a manifest; {_NOTHING}.") from None
+    manifest = read_document(folder / MANIFEST)
+    if isinstance(manifest, dict) and manifest.get("format", FORMAT) != FORMAT:
+        raise InputError(
+            f"{folder / MANIFEST} has format {str(manifest['format'])[:20]!r}, not {FORMAT}: restore with "
+            f"xpsvae at commit {str(manifest.get('commit'))[:40]!r}; {_NOTHING}."
+        )
+    if wrong := difference_in_form(manifest):
+        raise InputError(f"{folder / MANIFEST} {wrong}: it is not a manifest; {_NOTHING}.")
+    listed = {entry["path"]: (entry["size"], entry["sha256"]) for entry in manifest["files"]}
+    places = {entry["stored"] for entry in manifest["products"]}
     for name in sorted({*listed, *places}):
         path = folder / name
-        if not re.fullmatch(r"[^./\\\0][^/\\\0]*", name) or name not in listed:
+        if not re.fullmatch(r"[^./\\\0\n][^/\\\0\n]*", name) or name not in listed:
             raise InputError(f"the manifest names the file {name!r}, which no archive has; {_NOTHING}.")
         if path.is_symlink() or not path.is_file():
             raise InputError(f"{path} is missing or no regular file: get the archive again; {_NOTHING}.")
@@ -99,7 +98,7 @@ def located(reference, root, server):
         If it is none of these or does not arrive.
     """
     if reference is None:
-        raise InputError("nothing to restore: add --config archive=, a folder or a DOI of Zenodo.")
+        raise InputError("nothing to restore: add --config restore_from=, a folder or a DOI of Zenodo.")
     if Path(reference).is_dir():
         yield Path(reference)
         return
@@ -172,6 +171,10 @@ def install(folder, root, manifest, rules):
     outdated = outdated_rules(manifest, rules)
     known = {path: rule["rule"] for rule in rules for path in rule["outputs"]}
     for entry in manifest["products"]:
+        if entry["stored"] == TAR and entry["size"] >= bundle.LARGE:
+            raise InputError(
+                f"the manifest gives {entry['path']!r} {entry['size']} bytes, too many for {TAR}; {_NOTHING}."
+            )
         if entry["path"] not in known and entry["rule"] in {rule["rule"] for rule in rules} - outdated.keys():
             raise InputError(f"the manifest names {entry['path']!r}, which no rule makes; {_NOTHING}.")
     wanted = {
@@ -188,6 +191,9 @@ def install(folder, root, manifest, rules):
                     _stage(file, entry, Path(staging, path))
             elif not Path(staging, path).is_file():
                 raise InputError(f"{folder / TAR} lacks results/{path}: get the archive again; {_NOTHING}.")
+        if DOI in wanted:
+            reservation = read_document(Path(staging, DOI))
+            check_reservation(reservation, f"{DOI} of the archive", f"get the archive again; {_NOTHING}")
         for path in wanted:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             Path(staging, path).replace(root / path)
@@ -234,27 +240,30 @@ def _difference(archived, rule):
         return "not in the archive"
     for path in sorted(archived["code"].keys() | rule["code"].keys()):
         if archived["code"].get(path) != rule["code"].get(path):
-            return f"{path} is another"
+            return f"{path} has changed"
     for key in ("inputs", "outputs"):
         if archived[key] != rule[key]:
-            return f"its {key} are others"
+            return f"its {key} have changed"
     for key in sorted(archived["params"].keys() | rule["params"].keys()):
         if archived["params"].get(key) != rule["params"].get(key):
-            return f"its parameter {key} is another"
+            return f"its parameter {key} has changed"
     return ""
 
 
 def _unpack(path, manifest, wanted, staging):
     import pyarrow as pa
 
-    expected = {f"results/{entry['path']}" for entry in manifest["products"] if entry["stored"] == TAR}
+    packed = [entry for entry in manifest["products"] if entry["stored"] == TAR]
+    expected = {f"results/{entry['path']}" for entry in packed}
+    largest = _LARGEST_SOURCES + sum(entry["size"] + _PADDING for entry in packed)
+    refusal = f"{path} unpacks to more than {largest} bytes: get the archive again; {_NOTHING}."
     try:
         with (
             pa.CompressedInputStream(str(path), "zstd") as stream,
-            tarfile.open(fileobj=stream, mode="r|") as tar,
+            tarfile.open(fileobj=Bounded(stream, largest, refusal), mode="r|") as tar,
         ):
             for member in tar:
-                if not member.isreg():
+                if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None:
                     raise InputError(f"{path} holds {member.name!r}, which is no regular file; {_NOTHING}.")
                 if member.name.startswith("workflow/"):
                     continue
@@ -266,10 +275,13 @@ def _unpack(path, manifest, wanted, staging):
                 name = member.name.removeprefix("results/")
                 if name in wanted:
                     _stage(tar.extractfile(member), wanted[name], staging / name)
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise InputError(
-            f"{path} cannot be unpacked ({error}): get the archive again; {_NOTHING}."
-        ) from error
+    except InputError:
+        raise
+    # ValueError and RecursionError: heads of members that no program writes
+    except (tarfile.TarError, OSError, EOFError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        again = f"get the archive again; {_NOTHING}."
+        raise InputError(f"{path} cannot be unpacked ({reason}): {again}") from error
 
 
 def _stage(stream, entry, target):

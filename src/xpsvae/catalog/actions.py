@@ -1,7 +1,8 @@
 """Actions of stars in an axisymmetric Galaxy: J_R, L_z and J_z in kpc km/s, by the Staeckel approximation.
 
 Potential, Sun and focal lengths default to those of the astroNN value-added catalogue. What cannot be had
-(an input missing, a star unbound or nearly so) is NaN, in all three actions.
+(an input missing or masked, a star unbound or nearly so) is NaN, in all three actions. What has units, as
+columns of astropy may, is converted.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpsvae.arrays import plain
 from xpsvae.errors import InputError
 
 __all__ = ["actions", "cylindrical", "focal_length", "staeckel_actions"]
@@ -22,6 +24,12 @@ _V0 = 220.0  # [km/s] circular velocity at R0 that MWPotential2014 is scaled to
 _Z_SUN = 0.0208  # [kpc] Bennett & Bovy (2019)
 _SOLAR_MOTION = (11.1, 25.7, 7.25)  # [km/s] towards the centre, with the rotation beyond v0, to the north
 
+_UNITS = {
+    **dict.fromkeys(("ra", "dec"), "deg"),
+    **dict.fromkeys(("pmra", "pmdec"), "mas / yr"),
+    **dict.fromkeys(("radial_velocity", "v_r", "v_t", "v_z"), "km / s"),
+    **dict.fromkeys(("distance", "radius", "z"), "kpc"),
+}
 _UNBOUND = 9999.99  # what galpy's C code returns, also where the apocentre is beyond some 45 r0
 _SMALLEST_DELTA = 1e-6  # [r0] the Staeckel formulae need some focal length even where a potential is round
 _SMALLEST_Z = 1e-4  # [r0] in the plane itself the focal length is 0 / 0
@@ -71,18 +79,18 @@ def actions(
     j_r, l_z, j_z : array (n,)
         Radial action, angular momentum (positive with the rotation) and vertical action [kpc km/s]. NaN for
         unbound stars (and if the apocentre is beyond 45 r0, as far as galpy looks) and where an input is
-        NaN or the distance or the parallax is not positive.
+        NaN or masked or the distance or the parallax is not positive.
 
     Raises
     ------
     InputError
-        If columns differ in length, if not one of distance and parallax is given, or if r0 or v0 is not
-        positive.
+        If columns differ in length, hold no numbers or have a unit of another dimension, if not one of
+        distance and parallax is given, or if r0 or v0 is not positive.
     """
     if (distance is None) == (parallax is None):
         raise InputError("actions need either the distance or the parallax: give one of them.")
     if distance is None:
-        parallax = np.asarray(parallax, dtype=float)
+        parallax = np.asarray(plain("parallax", parallax, "mas"), dtype=float)
         distance = np.divide(1.0, parallax, out=np.full(parallax.shape, np.nan), where=parallax > 0)
     phase_space = cylindrical(
         ra,
@@ -116,15 +124,18 @@ def cylindrical(
     Returns
     -------
     R, v_R, v_T, z, v_z : array (n,)
-        [kpc], [km/s], v_T positive with the Galaxy's rotation; NaN where an input is NaN or the distance not
-        positive.
+        [kpc], [km/s], v_T positive with the Galaxy's rotation; NaN where an input is NaN or masked or the
+        distance not positive.
 
     Raises
     ------
     InputError
-        If columns differ in length, or r0 or v0 is not positive.
+        If columns differ in length, hold no numbers or have a unit of another dimension, or r0 or v0 is not
+        positive.
     """
-    _require_scales(r0, v0)
+    r0, v0 = _scales(r0, v0)
+    z_sun = _number("z_sun", z_sun, "kpc")
+    solar_motion = np.asarray(plain("solar_motion", solar_motion, "km / s"), dtype=float)
     columns = {
         "ra": ra,
         "dec": dec,
@@ -133,13 +144,9 @@ def cylindrical(
         "pmdec": pmdec,
         "radial_velocity": radial_velocity,
     }
-    columns = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
-    if len({values.shape for values in columns.values()}) > 1 or columns["ra"].ndim != 1:
-        shapes = ", ".join(f"{name} {values.shape}" for name, values in columns.items())
-        raise InputError(f"actions need columns of one length, one row a star, not {shapes}.")
+    observed = _stacked(columns).T
     coords = _galpy("util.coords")
-    observed = np.stack(list(columns.values()), axis=1)
-    good = np.isfinite(observed).all(axis=1) & (columns["distance"] > 0)
+    good = np.isfinite(observed).all(axis=1) & (observed[:, list(columns).index("distance")] > 0)
     result = np.full((5, len(good)), np.nan)
     if good.any():
         ra, dec, distance, pmra, pmdec, velocity = observed[good].T
@@ -176,19 +183,23 @@ def staeckel_actions(radius, v_r, v_t, z, v_z, r0=_R0, v0=_V0, delta=None, poten
     Returns
     -------
     j_r, l_z, j_z : array (n,)
-        [kpc km/s]; NaN for unbound stars and where an input is NaN.
+        [kpc km/s]; NaN for unbound stars and where an input is NaN or masked.
 
     Raises
     ------
     InputError
-        If r0 or v0 or delta is not positive.
+        If columns differ in length, hold no numbers or have a unit of another dimension, or r0 or v0 or delta
+        is not positive.
     """
-    _require_scales(r0, v0)
-    if delta is not None and not delta > 0:
-        raise InputError(f"delta is {delta} kpc where a positive focal length or none is expected.")
+    r0, v0 = _scales(r0, v0)
+    if delta is not None:
+        delta = _number("delta", delta, "kpc")
+        if not delta > 0:
+            raise InputError(f"delta is {delta} kpc where a positive focal length or none is expected.")
     if potential is None:
         potential = _galpy("potential").MWPotential2014
-    coordinates = np.stack([radius, v_r, v_t, z, v_z]) / np.array([r0, v0, v0, r0, v0])[:, None]
+    columns = {"radius": radius, "v_r": v_r, "v_t": v_t, "z": z, "v_z": v_z}
+    coordinates = _stacked(columns) / np.array([r0, v0, v0, r0, v0])[:, None]
     good = np.isfinite(coordinates).all(axis=0)
     result = np.full((3, len(good)), np.nan)
     if good.any():
@@ -222,6 +233,7 @@ def focal_length(potential, radius, z):
         In natural units, at least 1e-6.
     """
     galpy = _galpy("potential")
+    radius, z = plain("radius", radius), plain("z", z)
     z = np.where(z == 0, _SMALLEST_Z, z)
 
     def evaluate(name):
@@ -233,10 +245,26 @@ def focal_length(potential, radius, z):
     return np.sqrt(np.maximum(squared, _SMALLEST_DELTA**2))
 
 
-def _require_scales(r0, v0):
+def _stacked(columns):
+    columns = {name: plain(name, values, _UNITS[name]) for name, values in columns.items()}
+    if len({values.shape for values in columns.values()}) > 1 or next(iter(columns.values())).ndim != 1:
+        shapes = ", ".join(f"{name} {values.shape}" for name, values in columns.items())
+        raise InputError(f"actions need columns of one length, one row a star, not {shapes}.")
+    return np.stack(list(columns.values())).astype(float)
+
+
+def _scales(r0, v0):
+    r0, v0 = _number("r0", r0, "kpc"), _number("v0", v0, "km / s")
     for name, value, unit in (("r0", r0, "kpc"), ("v0", v0, "km/s")):
         if not value > 0:
             raise InputError(f"{name} is {value} {unit} where a positive number is expected.")
+    return r0, v0
+
+
+def _number(name, value, unit):
+    if np.ndim(value):
+        raise InputError(f"{name} has shape {np.shape(value)} where one number [{unit}] is expected.")
+    return float(plain(name, value, unit))
 
 
 def _galpy(module):

@@ -95,7 +95,7 @@ def cut_masks(stars, cuts, aspcapflag_bits):
     return masks
 
 
-def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
+def select(stars, cuts, aspcapflag_bits):
     """Subsets of the catalogue and how they came about.
 
     Parameters
@@ -106,16 +106,12 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
         Limits of the good and the pristine subset, in the form of `CUTS`.
     aspcapflag_bits : sequence of int
         See `cut_masks`.
-    test_fraction : float
-        Share of the stars in the test split.
-    seed : int
-        Of the split.
 
     Returns
     -------
     subsets : pandas.DataFrame
-        source_id, full, good, pristine, train, test (bool) and a nullable boolean column for each cut, null
-        where the cut is not available.
+        source_id, full, good, pristine (bool) and a nullable boolean column for each cut, null where the cut
+        is not available.
     cutflow : dict
         For each subset and cut: how many it removes by itself, how many remain after it and those before it,
         and the paper's count.
@@ -123,11 +119,10 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
     Raises
     ------
     InputError
-        If a subset or a split is empty.
+        If a subset is empty.
     """
     import pandas as pd
 
-    train, test = split(len(stars), test_fraction, seed)
     columns = {"source_id": stars.source_id, "full": np.ones(len(stars), dtype=bool)}
     single, flow = {}, {}
     for subset, limits in cuts.items():
@@ -152,13 +147,11 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
             )
         columns[subset] = kept
         flow[subset] = steps
-    columns |= {"train": train, "test": test}
     counts = {name: int(mask.sum()) for name, mask in columns.items() if name != "source_id"}
     empty = [name for name, count in counts.items() if not count]
     if empty:
         raise InputError(
-            f"none of {len(stars)} stars is left in {', '.join(empty)}: "
-            "widen cuts or test_fraction, or use more stars."
+            f"none of {len(stars)} stars is left in {', '.join(empty)}: widen cuts, or use more stars."
         )
     cutflow = {
         "stars": counts,
@@ -167,7 +160,6 @@ def select(stars, cuts, aspcapflag_bits, test_fraction, seed):
         "not_available": sorted(
             {step["cut"] for steps in flow.values() for step in steps if not step["available"]}
         ),
-        "split": {"test_fraction": test_fraction, "seed": seed},
     }
     return pd.DataFrame({**columns, **single}), cutflow
 
@@ -217,7 +209,7 @@ def compare_with_paper(stars, paper_stars=None, paper_removed=None):
     return [{"count": name, "here": here[name], "paper": paper[name]} for name in here]
 
 
-def split(n_stars, test_fraction=0.1, seed=12345):
+def split(n_stars, test_fraction, seed):
     """Divide the stars as the authors' code does: scikit-learn's ``train_test_split`` of ``arange(n_stars)``.
 
     Returns

@@ -4,17 +4,19 @@ Bytes gather in ``<name>.part``, are resumed there across attempts and runs, and
 Not pooch: it starts every attempt at byte zero and knows no Retry-After, mirrors or concurrent files.
 """
 
+import errno
 import json
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import requests
 from tqdm import tqdm
 
 from xpsvae import products
+from xpsvae.data import steady
 from xpsvae.data.manifest import difference, parse_zenodo_record
-from xpsvae.data.patience import Client, Failure
+from xpsvae.data.patience import Client, Failure, announced, pieces, read_json
 from xpsvae.errors import InputError
 
 __all__ = ["download", "fetch", "fetch_zenodo_manifest"]
@@ -22,6 +24,8 @@ __all__ = ["download", "fetch", "fetch_zenodo_manifest"]
 _CHUNK = 1 << 20  # bytes
 _GAIN = 1 << 20  # bytes beyond the furthest so far that make an attempt worth another
 _WRONG_COPIES = 3  # complete files with a wrong checksum after which a URL is given up
+_LARGEST_ANSWER = 2 << 30  # bytes of an answer that is made anew each time
+_LARGEST_UNTOLD = 16 << 30  # bytes of a file whose size neither the manifest nor the server tells
 
 
 def download(entries, folder, workers=3, attempts=8, timeout=60.0, client=None):
@@ -41,7 +45,8 @@ def download(entries, folder, workers=3, attempts=8, timeout=60.0, client=None):
     attempts : int
         Failed attempts in a row after which a URL is given up for the next mirror.
     timeout : float
-        Longest wait [s] for a connection, and for the next byte.
+        Longest wait [s] for a connection, and for the next byte; a server that sends less than a kilobyte a
+        second over that time is given up too.
     client : Client, optional
         In place of ``attempts`` and ``timeout``; one that holds a token.
 
@@ -107,15 +112,18 @@ def fetch(url, path, form=None, check=None, attempts=8, timeout=60.0):
 
     def ask(url):
         with client.open(session, url, form) as response, products.write_atomically(path) as temporary:
-            with temporary.open("wb") as file:
-                while chunk := response.raw.read(_CHUNK, decode_content=False):
-                    file.write(chunk)
             if response.status_code != 200:
-                raise Failure(f"HTTP status {response.status_code}", final=True)
+                status = response.status_code
+                raise Failure(f"HTTP status {status}", final=True, status=status)
+            if "Content-Range" in response.headers:
+                raise Failure("a part came where the whole was asked for", final=True)
+            with temporary.open("wb") as file:
+                for piece in pieces(response, _LARGEST_ANSWER):
+                    file.write(piece)
             if wrong := check and check(temporary):
                 raise Failure(wrong)
 
-    with requests.Session() as session:
+    with steady.session() as session:
         client.persist(path.name, [url], ask)
 
 
@@ -133,12 +141,9 @@ def fetch_zenodo_manifest(record, names=None, base_url="https://zenodo.org", att
 
     def ask(url):
         with client.open(session, url) as response:
-            try:
-                return response.json()
-            except ValueError as error:
-                raise Failure("the answer is not JSON") from error
+            return read_json(response)
 
-    with requests.Session() as session:
+    with steady.session() as session:
         answer = client.persist(f"record {record}", [f"{base_url.rstrip('/')}/api/records/{record}"], ask)
     return parse_zenodo_record(answer, names, base_url)
 
@@ -151,6 +156,7 @@ class _Transfer:
         self.path, self.part = folder / entry.name, folder / f"{entry.name}.part"
         self.version = folder / f"{entry.name}.part.json"
         self.furthest, self.wrong_copies = 0, dict.fromkeys(entry.urls, 0)
+        self.encoding = ""
 
     def run(self):
         """Leave the verified file under its name."""
@@ -162,7 +168,7 @@ class _Transfer:
             self._count(self.furthest)
             # a run may have ended between the last byte and the new name
             if not self.part.is_file() or difference(self.part, self.entry):
-                with requests.Session() as session:
+                with steady.session() as session:
                     self.client.persist(
                         self.entry.name, self.entry.urls, lambda url: self._attempt(session, url)
                     )
@@ -181,7 +187,9 @@ class _Transfer:
                 if self.entry.size is None or self._arrived() == self.entry.size:
                     self._discard()
                     self.wrong_copies[url] += 1
-                raise Failure(f"what came {wrong}", final=self.wrong_copies[url] >= _WRONG_COPIES)
+                raise Failure(
+                    f"what came{self.encoding} {wrong}", final=self.wrong_copies[url] >= _WRONG_COPIES
+                )
         except Failure as failure:
             arrived = self._arrived()
             failure.advanced = arrived >= self.furthest + _GAIN
@@ -204,8 +212,11 @@ class _Transfer:
             elif not self._continues(response, have, version):
                 self._discard()
                 raise Failure(f"it did not continue at byte {have} of the same file")
+            if encoding := response.headers.get("Content-Encoding"):
+                self.encoding = f", with Content-Encoding {encoding[:20]!r},"
             if not have:
                 products.write_json(self.version, {url: _version(response)})
+            self._require_room(response, have)
             with self.part.open("ab") as file:
                 while size is None or have < size:
                     wanted = _CHUNK if size is None else min(_CHUNK, size - have)
@@ -216,12 +227,23 @@ class _Transfer:
                     file.write(chunk)
                     have += len(chunk)
                     self._count(len(chunk))
+                    if have > _LARGEST_UNTOLD and size is None and announced(response) is None:
+                        self._discard()
+                        raise Failure(f"{have} bytes came where no size was announced", final=True)
                     if self.client.stop.is_set():
                         raise Failure("interrupted", final=True)
 
+    def _require_room(self, response, have):
+        """Refuse what the disk cannot take before it is full."""
+        needed = announced(response) if self.entry.size is None else self.entry.size - have
+        free = shutil.disk_usage(self.part.parent).free
+        if needed is not None and needed > free:
+            raise OSError(errno.ENOSPC, f"{needed} bytes are to come and {free} are free")
+
     def _continues(self, response, have, version):
         """Whether a 206 brings the bytes after ours, of the same version and a file of the right size."""
-        got = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        place = response.headers.get("Content-Range", "")
+        got = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", place)
         return (
             response.status_code == 206
             and got is not None
@@ -232,9 +254,10 @@ class _Transfer:
 
     def _known_version(self, url):
         try:
-            return json.loads(self.version.read_text(encoding="utf-8")).get(url)
-        except (FileNotFoundError, ValueError, AttributeError):
+            version = json.loads(self.version.read_text(encoding="utf-8")).get(url)
+        except (FileNotFoundError, ValueError, RecursionError, AttributeError):
             return None
+        return version if isinstance(version, str) and re.fullmatch(r"[\x20-\x7e]+", version) else None
 
     def _arrived(self):
         return self.part.stat().st_size if self.part.is_file() else 0

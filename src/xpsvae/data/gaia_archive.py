@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpsvae.arrays import identifiers
 from xpsvae.data.download import download, fetch
 from xpsvae.data.manifest import Entry
 from xpsvae.errors import InputError
@@ -73,9 +74,9 @@ def divide(source_ids, parts, largest=None):
     Raises
     ------
     InputError
-        If a part would have more stars than that.
+        If a part would have more stars than that, or the source_ids are no integers.
     """
-    unique = np.unique(np.asarray(source_ids, dtype=np.int64))
+    unique = np.unique(identifiers("source_ids", source_ids))
     if largest and len(unique) > parts * largest:
         raise InputError(
             f"{len(unique)} stars in {parts} parts are more than {largest} a part: "
@@ -192,7 +193,7 @@ def fetch_bulk(entry, source_ids, folder, attempts=8, timeout=60.0):
     pathlib.Path or None
     """
     first, last = map(int, _BULK_FILE.fullmatch(entry.name).groups())
-    pixels = np.asarray(source_ids, dtype=np.int64) >> _PIXEL_SHIFT
+    pixels = identifiers("source_ids", source_ids) >> _PIXEL_SHIFT
     if not ((pixels >= first) & (pixels <= last)).any():
         return None
     return download([entry], folder, attempts=attempts, timeout=timeout)[0]
@@ -221,7 +222,11 @@ def select(path, source_ids, invalid="drop"):
     blocks = []
     with _unzipped(path) as files:
         for file in files:
-            blocks += iter_bulk(file, source_ids, invalid)
+            try:
+                blocks += iter_bulk(file, source_ids, invalid)
+            except InputError as error:  # a file of an archive is gone when this is read
+                inside = path if file == path else f"{file.name} in {path}"
+                raise InputError(str(error).replace(str(file), str(inside))) from error
     dropped = {}
     for block in blocks:
         for why, ids in block.dropped.items():

@@ -4,6 +4,7 @@ Rows keep the order of the catalogue, never that of source_id: the split is one 
 companion file is in the order in which scikit-learn's ``train_test_split`` returns the test stars.
 """
 
+import os
 import zipfile
 from contextlib import contextmanager
 
@@ -39,6 +40,9 @@ COMPANIONS = (
     "err_wavelength_space.npy",
 )
 ZGR23_UNITS = {"teff": "K", "fe_h": "dex", "logg": "dex", "parallax": "mas"}
+_ONE_FILE = "give the authors' xp_apogee_cat.h5, which holds all in itself"
+_RATIO = 100  # bytes of a table one of the file, which is not compressed much
+_SMALL = 64 << 20  # bytes that a table may have in any case
 _CHUNK = 1 << 14  # rows, of about a kilobyte each
 _NUMBERS = {
     **{f"{name}{error}": f"{name.lower()}{error.lower()}"
@@ -326,16 +330,30 @@ def _open_table(path):
 
     try:
         with h5py.File(path) as file:
+            link = file.get(TABLE, getlink=True)
+            if link is not None and not isinstance(link, h5py.HardLink):
+                raise InputError(f"{path} has only a link in place of the table {TABLE}: {_ONE_FILE}.")
             table = file.get(TABLE)
             if not isinstance(table, h5py.Dataset) or table.dtype.names is None or table.ndim != 1:
                 raise InputError(
                     f"{path} has no table {TABLE} but {', '.join(file) or 'nothing'}: give the authors' "
                     "xp_apogee_cat.h5."
                 )
+            if table.external or table.is_virtual:
+                raise InputError(f"{path} keeps its table {TABLE} in other files: {_ONE_FILE}.")
+            size = os.path.getsize(path)
+            if table.nbytes > max(_SMALL, _RATIO * size):
+                raise InputError(
+                    f"{path} has {size} bytes for {len(table)} rows of {table.nbytes} bytes: it is not the "
+                    "authors' catalogue; download it again."
+                )
             yield table
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run the rule that downloads it.") from error
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    # TypeError and ValueError: types and kinds of links that h5py does not know
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is truncated or not HDF5 ({error}): download it again.") from error
 
 

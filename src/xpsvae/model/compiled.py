@@ -1,11 +1,17 @@
 """The gradient of `compiled.c`: compiled for this processor on first use, kept, and called on tensors.
 
 Nothing is compiled at installation, and nothing fails without a C compiler: `library` then returns None.
+A kept library is loaded only if it is whole and nobody but the user can have written it; else it is compiled
+anew. What was checked is what is loaded: a copy in memory, which no other process can change.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
+import shlex
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -14,12 +20,12 @@ from pathlib import Path
 
 import torch
 
-from xpsvae.products import write_atomically
-
 __all__ = ["gradient", "library"]
 
 SOURCE = Path(__file__).with_suffix(".c")
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-shared", "-fPIC", "-fopenmp")  # one thread without the last
+_LONGEST = 60.0  # s that a compiler may take; it needs a few
+_DIGEST = hashlib.sha256().digest_size  # bytes at the end of a kept library, over all before them
 
 
 class _Spec(ctypes.Structure):
@@ -40,14 +46,17 @@ def library():
     ctypes.CDLL or None
         None where no compiler can; standard error says so in one line.
     """
-    compiler = os.environ.get("CC", "cc").split()
-    for flags in (FLAGS, FLAGS[:-1]):
-        try:
-            return _loaded([*compiler, *flags])
-        except subprocess.CalledProcessError as error:
-            reason = error.stderr.decode(errors="replace").strip().rpartition("\n")[2] or str(error)
-        except OSError as error:
-            reason = str(error)
+    try:
+        compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+        for flags in (FLAGS, FLAGS[:-1]):
+            try:
+                return _library([*compiler, *flags])
+            except subprocess.CalledProcessError as error:
+                reason = error.stderr.decode(errors="replace").strip().rpartition("\n")[2] or str(error)
+    except subprocess.TimeoutExpired as error:
+        reason = f"{' '.join(compiler)} did not end within {error.timeout:g} s"
+    except (OSError, ValueError, AttributeError) as error:  # the last: a library without our functions
+        reason = str(error)
     print(f"No C compiler works here ({reason}): training takes several times as long.", file=sys.stderr)
     return None
 
@@ -108,15 +117,28 @@ def _specs(flat):
     return specs
 
 
-def _loaded(compile):
+def _library(compile):
     """Load the library that a command compiles; its macros tell compilers and processors apart."""
     macros = _run([*compile, "-dM", "-E", "-x", "c", os.devnull])
     name = hashlib.sha256(" ".join(compile).encode() + macros + SOURCE.read_bytes()).hexdigest()[:16]
-    path = _folder() / f"{name}.so"
-    if not path.exists():
-        with write_atomically(path) as temporary:
-            _run([*compile, str(SOURCE), "-o", str(temporary), "-lm"])
-    functions = ctypes.CDLL(str(path))
+    folder = _folder()
+    if folder and (content := _kept(folder / f"{name}.so")):
+        with contextlib.suppress(OSError, AttributeError):
+            return _load(content)
+    with tempfile.TemporaryDirectory(prefix="xpsvae-") as temporary:
+        made = Path(temporary, "made.so")
+        _run([*compile, str(SOURCE), "-o", str(made), "-lm"])
+        if not made.is_file():
+            raise OSError(f"{compile[0]} made no library")
+        content = made.read_bytes()
+    functions = _load(content)
+    if folder:
+        _keep(folder / f"{name}.so", content)
+    return functions
+
+
+def _load(content):
+    functions = _open_library(content)
     integer, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_float
     functions.workspace_size.argtypes = [pointer, *[integer] * 3]
     functions.workspace_size.restype = integer
@@ -131,21 +153,85 @@ def _loaded(compile):
     return functions
 
 
-@cache
+def _open_library(content):
+    """Open a library from memory; from a file of this process where the system cannot."""
+    with contextlib.suppress(AttributeError, OSError):
+        # left open: the loader knows libraries by name, and another file could get this number
+        descriptor = os.memfd_create("xpsvae")
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        return ctypes.CDLL(f"/proc/self/fd/{descriptor}")
+    with tempfile.NamedTemporaryFile(prefix="xpsvae-", suffix=".so") as file:
+        file.write(content)
+        file.flush()
+        return ctypes.CDLL(file.name)
+
+
 def _folder():
-    """Where compiled libraries are kept; a folder of this process where the user's cannot be written to."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "xpsvae")
+    """Where compiled libraries are kept; None where there is no folder that is the user's alone."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        above = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        folder = (above if above.is_absolute() else Path.home() / ".cache") / "xpsvae"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+        if found.st_uid != os.geteuid():
+            return None
+        if _writable_by_others(found):
+            folder.chmod(0o700)
+            for left in folder.glob("*.so"):
+                left.unlink()
+        return folder
+    except (OSError, RuntimeError):  # RuntimeError: there is no HOME, nor an entry for the user
+        return None
+
+
+def _kept(path):
+    """Content of a kept library; None unless it is whole and was written by this user."""
+    try:
+        with open(path, "rb", opener=_neither_link_nor_pipe) as file:
+            found = os.fstat(file.fileno())
+            foreign = found.st_uid != os.geteuid() or _writable_by_others(found)
+            if foreign or not stat.S_ISREG(found.st_mode):
+                return None
+            content = file.read()
     except OSError:
-        return Path(_own_folder().name)
-    return folder if os.access(folder, os.W_OK) else Path(_own_folder().name)
+        return None
+    content, digest = content[:-_DIGEST], content[-_DIGEST:]
+    return content if hashlib.sha256(content).digest() == digest else None
 
 
-@cache
-def _own_folder():
-    return tempfile.TemporaryDirectory(prefix="xpsvae-")
+def _neither_link_nor_pipe(name, flags):
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _keep(path, content):
+    """Keep a library for later processes, if that is possible; several may do so at once."""
+    with contextlib.suppress(OSError):
+        # a name by process number would be the same in two containers
+        descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content + hashlib.sha256(content).digest())
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+
+
+def _writable_by_others(found):
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _run(command):
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    """Output of a command, which is ended with all that it started if it takes too long."""
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **pipes) as process:
+        try:
+            output, errors = process.communicate(timeout=_LONGEST)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output, errors)
+    return output

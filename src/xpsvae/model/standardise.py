@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from xpsvae.arrays import plain
 from xpsvae.errors import InputError
 
 __all__ = ["checked", "examine", "inputs", "normalisation", "standardise"]
 
+UNIT = "electron / s"
 CHUNK = 8192  # stars looked at together: few enough for the processor's cache
 
 
@@ -32,9 +34,10 @@ def normalisation(coefficients, flux):
     Raises
     ------
     InputError
-        If a coefficient is the same for all stars.
+        If a coefficient is the same for all stars, NaN or masked for one, or in a unit that is none of a
+        count rate.
     """
-    ratio = _per_flux(coefficients, flux)
+    ratio = _per_flux("coefficients", coefficients, flux)
     mu, sigma = ratio.mean(0), ratio.std(0)
     constant = np.flatnonzero(~(sigma > 0))
     if constant.size:
@@ -60,14 +63,20 @@ def standardise(coefficients, errors, flux, mu, sigma):
     Returns
     -------
     x, x_err : float32 arrays (n_stars, n_inputs)
+        NaN where an input is NaN or masked.
+
+    Raises
+    ------
+    InputError
+        If there is something else than numbers, or a unit that is none of a count rate.
     """
-    x_err = _per_flux(errors, flux) / sigma
+    x_err = _per_flux("errors", errors, flux) / sigma
     return inputs(coefficients, flux, mu, sigma), x_err.astype(np.float32)
 
 
 def inputs(coefficients, flux, mu, sigma):
     """Standardise coefficients alone, which is what the encoder is given; see `standardise`."""
-    return ((_per_flux(coefficients, flux) - mu) / sigma).astype(np.float32)
+    return ((_per_flux("coefficients", coefficients, flux) - mu) / sigma).astype(np.float32)
 
 
 def checked(x, x_err, which, width=None):
@@ -86,13 +95,16 @@ def checked(x, x_err, which, width=None):
     InputError
         If shapes differ or are wrong, or there is something else than numbers.
     """
-    try:
-        x, x_err = (
-            np.array(array, np.float32, copy=None, order="C", subok=isinstance(array, np.memmap))
-            for array in (x, x_err)
+    x, x_err = (
+        np.array(
+            plain(f"the {which} array of {name}", array),
+            np.float32,
+            copy=None,
+            order="C",
+            subok=isinstance(array, np.memmap),
         )
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the {which} arrays do not hold numbers ({error}): give float arrays.") from error
+        for name, array in (("coefficients", x), ("errors", x_err))
+    )
     if x.ndim != 2 or x.shape != x_err.shape or width not in (None, x.shape[-1]):
         columns = "n_inputs" if width is None else width
         raise InputError(
@@ -142,5 +154,6 @@ def _digest(which, start, x, x_err):
     return hashlib.sha256(x).digest() + hashlib.sha256(x_err).digest()
 
 
-def _per_flux(values, flux):
+def _per_flux(name, values, flux):
+    values, flux = plain(name, values, UNIT), plain("flux", flux, UNIT)
     return np.asarray(values, dtype=np.float64) / np.asarray(flux, dtype=np.float64)[:, np.newaxis]

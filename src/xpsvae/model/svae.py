@@ -46,7 +46,27 @@ class ScatterVAE(nn.Module):
         )
 
     def encode(self, x):
-        """Mean and log variance (n_stars, n_latents) of the posterior of standardised spectra ``x``."""
+        """Mean and log variance of the posterior of standardised spectra.
+
+        Parameters
+        ----------
+        x : Tensor or array (n_stars, n_inputs)
+            Standardised coefficients. A tensor is taken as it is; anything else is looked at first.
+
+        Returns
+        -------
+        mean, log_var : Tensors (n_stars, n_latents)
+            NaN for a star with a NaN or masked coefficient.
+
+        Raises
+        ------
+        InputError
+            If what is no tensor has another width, holds no real numbers, has a unit or is not standardised.
+        """
+        if not isinstance(x, torch.Tensor):
+            from xpsvae.model.infer import as_input
+
+            x = as_input(self, x)
         hidden = self.encoder(x)
         return self.mu(hidden), self.log_var(hidden)
 

@@ -9,12 +9,22 @@ from functools import lru_cache
 
 import numpy as np
 
+from xpsvae.arrays import plain
 from xpsvae.errors import InputError
 from xpsvae.xp.unrounded import restore_digits
 
-__all__ = ["BANDS", "Basis", "coefficients_to_flux", "dr3_basis", "flux_errors"]
+__all__ = [
+    "BANDS",
+    "COEFFICIENT_UNIT",
+    "FLUX_UNIT",
+    "Basis",
+    "coefficients_to_flux",
+    "dr3_basis",
+    "flux_errors",
+]
 
 BANDS = ("bp", "rp")
+COEFFICIENT_UNIT, FLUX_UNIT, WAVELENGTH_UNIT = "electron / s", "W m-2 nm-1", "nm"
 # Where a band alone says nothing: GaiaXPy leaves these wavelengths undefined if the other band is missing.
 _BP_END, _RP_START = 643.0, 635.0  # [nm]
 _CHUNK = 2048  # stars at a time: bounds the float64 copies to some 100 MB
@@ -59,7 +69,8 @@ class Basis:
         """
         if wavelengths is None:
             return self
-        wanted = np.atleast_1d(np.asarray(wavelengths, dtype=float))
+        wanted = np.atleast_1d(np.asarray(plain("wavelengths", wavelengths, WAVELENGTH_UNIT), dtype=float))
+        wanted = np.round(wanted, 9)  # 0.5 um is 499.99999999999994 nm
         rows = np.searchsorted(self.wavelengths, wanted).clip(max=len(self.wavelengths) - 1)
         off = wanted[self.wavelengths[rows] != wanted]
         if off.size:
@@ -114,7 +125,7 @@ def dr3_basis(sampled_by="gaiaxpy"):
     return Basis(grid, bands, merge, design, (slice(0, n_bp), slice(n_bp, design.shape[1])))
 
 
-def coefficients_to_flux(coefficients, wavelengths=None):
+def coefficients_to_flux(coefficients, wavelengths=None, sampled_by="gaiaxpy"):
     """Externally calibrated XP flux from continuous-representation coefficients.
 
     f = (c_BP . D_BP) m_BP + (c_RP . D_RP) m_RP. A star whose BP (RP) coefficients are all NaN gets the flux
@@ -123,21 +134,27 @@ def coefficients_to_flux(coefficients, wavelengths=None):
     Parameters
     ----------
     coefficients : array (n_stars, n_coefficients)
-        BP then RP coefficients [e-/s].
+        BP then RP coefficients [e-/s]; a masked one counts as NaN, and units are converted.
     wavelengths : array (n_wavelengths,), optional
         Points of the default grid, 336 ... 1020 nm in steps of 2 nm; the whole grid if not given.
+    sampled_by : {"gaiaxpy", "archive"}
+        Whose flux is wanted: that of GaiaXPy, or that of the Gaia archive's sampled spectra (XP_SAMPLED);
+        they differ by some 1e-6 (see `dr3_basis`).
 
     Returns
     -------
     array (n_stars, n_wavelengths)
-        Flux density [W m-2 nm-1], equal to ``gaiaxpy.calibrate`` (untruncated) to 1e-10.
+        Flux density [W m-2 nm-1], equal to ``gaiaxpy.calibrate`` (untruncated) to 1e-10, or to the archive's
+        to the precision of its float32 numbers; NaN where a coefficient is.
 
     Raises
     ------
     InputError
-        If there is a wrong number of coefficients, or a wavelength is not on the grid.
+        If there is a wrong number of coefficients, they are no real numbers or in a unit of another
+        dimension, or a wavelength is not on the grid.
     """
-    basis = dr3_basis().at(wavelengths)
+    basis = dr3_basis(sampled_by).at(wavelengths)
+    coefficients = plain("coefficients", coefficients, COEFFICIENT_UNIT)
     _check_width("coefficients", coefficients, basis.n_coefficients)
     flux = np.empty((len(coefficients), len(basis.wavelengths)))
     for rows, chunk in _chunks(coefficients):
@@ -155,7 +172,7 @@ def flux_errors(coefficient_errors, correlations=None, standard_deviations=None,
     Parameters
     ----------
     coefficient_errors : array (n_stars, n_coefficients)
-        Errors of BP then RP coefficients [e-/s].
+        Errors of BP then RP coefficients [e-/s]; a masked one counts as NaN, and units are converted.
     correlations : array (n_stars, 2, n_pairs), optional
         Strict lower triangle of the correlation matrix of BP and of RP, row by row. None: uncorrelated.
     standard_deviations : array (n_stars, 2), optional
@@ -167,14 +184,20 @@ def flux_errors(coefficient_errors, correlations=None, standard_deviations=None,
     Returns
     -------
     array (n_stars, n_wavelengths)
-        Error of the flux density [W m-2 nm-1]; NaN where a missing band leaves no flux.
+        Error of the flux density [W m-2 nm-1]; NaN where a missing band leaves no flux or an input is NaN.
 
     Raises
     ------
     InputError
-        If an array has a wrong shape, or a wavelength is not on the grid.
+        If an array has a wrong shape, holds no real numbers or has a unit of another dimension, or a
+        wavelength is not on the grid.
     """
     basis = dr3_basis().at(wavelengths)
+    coefficient_errors = plain("coefficient_errors", coefficient_errors, COEFFICIENT_UNIT)
+    if correlations is not None:
+        correlations = plain("correlations", correlations)
+    if standard_deviations is not None:
+        standard_deviations = plain("standard_deviations", standard_deviations)
     _check_width("coefficient_errors", coefficient_errors, basis.n_coefficients)
     n_stars = len(coefficient_errors)
     n_pairs = basis.bands[0].shape[1] * (basis.bands[0].shape[1] - 1) // 2

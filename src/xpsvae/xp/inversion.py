@@ -10,8 +10,9 @@ from importlib.resources import files
 
 import numpy as np
 
+from xpsvae.arrays import plain
 from xpsvae.errors import InputError
-from xpsvae.xp.basis import BANDS, dr3_basis
+from xpsvae.xp.basis import BANDS, FLUX_UNIT, dr3_basis
 
 __all__ = ["flux_to_coefficients"]
 
@@ -37,9 +38,9 @@ def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weigh
     Parameters
     ----------
     flux : array (n_stars, n_wavelengths)
-        Flux density on the default grid [W m-2 nm-1].
+        Flux density on the default grid [W m-2 nm-1]; other units that a Quantity brings are converted.
     flux_error : array (n_stars, n_wavelengths), optional
-        Its error [W m-2 nm-1].
+        Its error [W m-2 nm-1], likewise.
     sampled_by : {"gaiaxpy", "archive"}
         Who made the flux: GaiaXPy's ``calibrate`` (or `coefficients_to_flux`), whose matrices are rounded to
         six digits, or the Gaia archive, whose matrices are not. The wrong one of the two shifts most
@@ -59,15 +60,17 @@ def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weigh
     Raises
     ------
     InputError
-        If the spectra are not on the default grid, a flux is not finite or zero throughout, or an error is
-        not positive and finite.
+        If the spectra are not on the default grid, a flux is masked, not finite or zero throughout, an error
+        is masked or not positive and finite, or a unit is not that of a flux per wavelength.
     """
     basis = dr3_basis(sampled_by)
-    n_stars = len(flux)
+    flux = plain("flux", flux, FLUX_UNIT)
+    n_stars = flux.shape[0] if flux.ndim else 0
     _check_spectra("flux", flux, (n_stars, len(basis.wavelengths)))
     coefficients = np.empty((n_stars, basis.n_coefficients))
     errors = None
     if flux_error is not None:
+        flux_error = plain("flux_error", flux_error, FLUX_UNIT)
         _check_spectra("flux_error", flux_error, (n_stars, len(basis.wavelengths)))
         errors = np.empty_like(coefficients)
     left, singular, right = _decomposition(sampled_by, prior_scale)

@@ -5,6 +5,8 @@ Only what the normalisation c / F_G needs.
 
 import numpy as np
 
+from xpsvae.arrays import plain
+
 __all__ = ["G_ZERO_POINT", "g_flux_from_magnitude"]
 
 G_ZERO_POINT = 25.6873668671  # [mag] Gaia DR3, Vega
@@ -21,6 +23,12 @@ def g_flux_from_magnitude(magnitude):
     Returns
     -------
     array
-        ``phot_g_mean_flux`` [e-/s]; NaN where the magnitude is NaN.
+        ``phot_g_mean_flux`` [e-/s]; NaN where the magnitude is NaN or masked.
+
+    Raises
+    ------
+    InputError
+        If there are no numbers, or a unit that is not mag.
     """
-    return 10.0 ** (0.4 * (G_ZERO_POINT - np.asarray(magnitude, dtype=float)))
+    magnitude = np.asarray(plain("magnitude", magnitude, "mag"), dtype=float)
+    return 10.0 ** (0.4 * (G_ZERO_POINT - magnitude))

@@ -1,11 +1,11 @@
-"""Dataset archive from end to end: real stars in the forms of SDSS and of the Gaia archive, on loopback."""
+"""Dataset gaia_sdss from end to end: real stars in the forms of SDSS and of the Gaia archive, on loopback."""
 
 import hashlib
 import io
 import json
 import zipfile
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pytest
 import yaml
@@ -104,8 +104,8 @@ def server(survey, spectra, tmp_path_factory):
 
 def configure(clone, base, spectra):
     clone.configure(
-        dataset="archive",
-        archive={
+        dataset="gaia_sdss",
+        gaia_sdss={
             "all_star": {"url": base + ALL_STAR, "checksum": f"{base}/sas/dr17.sha1sum"},
             "astronn": {"url": base + ASTRONN, "checksum": f"{base}/sas/dr17.sha1sum"},
             "spectra": spectra,
@@ -137,7 +137,7 @@ def bulk(server, tmp_path_factory):
     """Build the catalogue from the bulk files."""
     clone = Clone(tmp_path_factory.mktemp("bulk"))
     configure(clone, server.base, "bulk")
-    clone.configure(archive={"connections": 1})
+    clone.configure(gaia_sdss={"connections": 1})
     server.busiest = 0
     first = next(path for path in server.files if path.endswith(".csv.gz"))
     server.faults = {first: [cut(1_000_000), status(503, Retry_After="0")]}
@@ -148,7 +148,7 @@ def bulk(server, tmp_path_factory):
 
 
 def catalog(clone):
-    folder = clone.folder / "results/archive/catalog"
+    folder = clone.folder / "results/gaia_sdss/catalog"
     arrays = [read_array(folder / f"{name}.npy") for name in ("coefficients", "coefficient_errors")]
     return read_table(folder / "stars.parquet"), *arrays, folder
 
@@ -161,7 +161,7 @@ def test_dry_run_needs_no_network(tmp_path):
 
 
 def test_the_paper_and_its_table_are_made(clone):
-    root = clone.folder / "results/archive"
+    root = clone.folder / "results/gaia_sdss"
     assert (root / "paper/ms.pdf").stat().st_size > 100_000
     assert (root / "tables/table1.tex").exists()
     assert clone.planned("all") == []
@@ -198,7 +198,7 @@ def test_flags_actions_and_parallaxes_are_those_of_the_survey(clone, survey):
     for name in ("j_r", "l_z", "j_z"):
         assert scatter[name]["stars"] > 0.98 * len(kept)
         assert scatter[name]["scatter"] < 1e-3
-    summary = read_json(clone.folder / "results/archive/corrected/alpha/summary.json")
+    summary = read_json(clone.folder / "results/gaia_sdss/corrected/alpha/summary.json")
     assert summary["enceladus_kind"] == "actions" and "ellipse" in summary["enceladus_selection"]
 
 
@@ -246,10 +246,10 @@ def test_bulk_files_give_the_same_catalogue(clone, bulk):
 
 def test_a_repeated_part_asks_nobody(clone, server):
     asked = len(server.requests)
-    part = clone.folder / "results/archive/data/datalink/0001.npz"
+    part = clone.folder / "results/gaia_sdss/data/datalink/0001.npz"
     content = part.read_bytes()
     part.unlink()
-    run = clone.snakemake("--cores", "1", "results/archive/data/datalink/0001.npz")
+    run = clone.snakemake("--cores", "1", "results/gaia_sdss/data/datalink/0001.npz")
     assert run.returncode == 0, run.stderr[-4000:]
     assert part.read_bytes() == content and len(server.requests) == asked
     assert max(server.requests) <= 5000
@@ -263,14 +263,14 @@ def test_a_wrong_table_stops_with_a_sentence(server, tmp_path):
     run = clone.snakemake("--cores", "1", "convert_labels")
     assert run.returncode != 0
     assert "allStar-dr17.fits could not be downloaded" in run.stderr and "Traceback" not in run.stderr
-    assert not (clone.folder / "results/archive/data/all_star.fits").exists()
+    assert not (clone.folder / "results/gaia_sdss/data/all_star.fits").exists()
 
 
 def test_a_refused_spectrum_stops_with_a_sentence(server, tmp_path):
     clone = Clone(tmp_path)
     configure(clone, server.base, "datalink")
-    clone.configure(archive={"invalid": "refuse"})
-    run = clone.snakemake("--cores", "1", "results/archive/data/datalink/0000.npz")
+    clone.configure(gaia_sdss={"invalid": "refuse"})
+    run = clone.snakemake("--cores", "1", "results/gaia_sdss/data/datalink/0000.npz")
     assert run.returncode != 0
     assert "spectra that cannot be used (BP is missing in 1" in run.stderr and "Traceback" not in run.stderr
-    assert json.loads((clone.folder / "results/archive/data/labels.json").read_text())["rows"] > STARS
+    assert json.loads((clone.folder / "results/gaia_sdss/data/labels.json").read_text())["rows"] > STARS

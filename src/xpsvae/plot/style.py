@@ -23,7 +23,6 @@ __all__ = [
     "FEWEST_STARS",
     "LABELS",
     "METALLICITY_MAP",
-    "MODELS",
     "SEQUENCES",
     "SHORT_LABELS",
     "SINGLE",
@@ -38,6 +37,7 @@ __all__ = [
     "kiel_axes",
     "latent_label",
     "limits",
+    "looks",
     "metallicity_scale",
     "new_diagram",
     "new_figure",
@@ -113,12 +113,6 @@ class Look:
         return matplotlib.colormaps[self.cmap](fraction)
 
 
-# Tol's high-contrast trio: three grey levels as well as three colours.
-MODELS = {
-    "svae": Look("sVAE", "#004488", "-", "o", "Blues"),
-    "pca": Look("PCA (6 components)", "#BB5566", (0, (4, 1.5)), "s", "Reds"),
-    "label_mlp": Look("label MLP", "#DDAA33", (0, (1, 1)), "^", "YlOrBr"),
-}
 BRANCHES = {
     "ms": Look("Main sequence", "#2166AC", "-", "o", "Blues"),
     "gb": Look("Giant branch", "#B2182B", "-", "s", "Reds"),
@@ -139,6 +133,23 @@ LABELS = {
     "alpha_m": "[α/M] [dex]",
 }
 SHORT_LABELS = {"teff": r"$T_\mathrm{eff}$", "logg": r"$\log g$", "m_h": "[M/H]", "alpha_m": "[α/M]"}
+
+
+def looks(comparison):
+    """How each compared model looks: dict of model to `Look`, in the order of ``comparison/summary.json``.
+
+    Parameters
+    ----------
+    comparison : dict
+        Its ``models`` say label, colour, line and marker of themselves.
+    """
+    found = {}
+    for card in comparison["models"]:
+        look = dict(card["look"])
+        if not isinstance(look["linestyle"], str):  # JSON has made lists of the tuples
+            look["linestyle"] = (look["linestyle"][0], tuple(look["linestyle"][1]))
+        found[card["model"]] = Look(card["label"], **look)
+    return found
 
 
 def latent_label(dimension, dimensions=None):

@@ -13,11 +13,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
-from xpsvae import plotting
-from xpsvae.corner import corner_axes
+from xpsvae.plot import style
+from xpsvae.plot.corner import corner_axes
 
 FIGURES = Path(__file__).parents[2] / "src" / "figures"
-LATENTS = [f"mean_{k}" for k in range(1, 7)]
+LATENTS = [f"z_{k}" for k in range(1, 7)]
 DIMENSIONS = {
     "logg": 2,
     "teff": 4,
@@ -109,7 +109,7 @@ def script(name):
 def check(figure):
     """Nothing leaves the page, and no panel is empty."""
     FigureCanvasAgg(figure)
-    with matplotlib.rc_context(plotting.STYLE):
+    with matplotlib.rc_context(style.STYLE):
         figure.draw_without_rendering()
         drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -120,25 +120,25 @@ def check(figure):
     return figure
 
 
-# ---- plotting ------------------------------------------------------------------------------------------
+# ---- style ---------------------------------------------------------------------------------------------
 
 
-@plotting.styled
+@style.styled
 def example():
-    figure, axes = plotting.new_figure(plotting.SINGLE, 2.5, squeeze=True)
+    figure, axes = style.new_figure(style.SINGLE, 2.5, squeeze=True)
     random = np.random.default_rng(0)
-    mesh = plotting.density(axes, *random.normal(size=(2, 500)), ((-3, 3), (-3, 3)), 20)
+    mesh = style.density(axes, *random.normal(size=(2, 500)), ((-3, 3), (-3, 3)), 20)
     figure.colorbar(mesh, ax=axes, label=r"$\log g$ α")
-    axes.set_xlabel(plotting.LABELS["teff"])
+    axes.set_xlabel(style.LABELS["teff"])
     return figure
 
 
 def test_save_gives_the_same_bytes_each_time_and_no_date(tmp_path):
     paths = [(tmp_path / f"{i}.pdf", tmp_path / f"{i}.png") for i in range(3)]
     figure = example()
-    plotting.save(figure, *paths[0])
-    plotting.save(figure, *paths[1])
-    plotting.save(example(), *paths[2])
+    style.save(figure, *paths[0])
+    style.save(figure, *paths[1])
+    style.save(example(), *paths[2])
     for first, *others in zip(*paths, strict=True):
         assert all(other.read_bytes() == first.read_bytes() for other in others)
     pdf = paths[0][0].read_bytes()
@@ -153,7 +153,7 @@ def test_a_figure_that_fails_leaves_what_was_there(tmp_path):
     figure = example()
     figure.savefig = None
     with pytest.raises(TypeError):
-        plotting.save(figure, pdf, tmp_path / "a.png")
+        style.save(figure, pdf, tmp_path / "a.png")
     assert pdf.read_text() == "before" and [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
 
 
@@ -165,18 +165,18 @@ def test_style_reaches_the_figure_and_not_the_caller():
 
 
 def test_kiel_axes_have_hot_stars_left_and_giants_at_the_top():
-    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
-    plotting.kiel_axes(axes)
+    figure, axes = style.new_figure(style.SINGLE, 3, squeeze=True)
+    style.kiel_axes(axes)
     at = axes.transData.transform
     assert at((6000, 4))[0] < at((4000, 4))[0] and at((5000, 1))[1] > at((5000, 4))[1]
     assert axes.get_xlabel() == r"$T_\mathrm{eff}$ [K]" and axes.get_ylabel() == r"$\log g$ [dex]"
 
 
 def test_density_and_mean_agree_with_counting(stars):
-    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
+    figure, axes = style.new_figure(style.SINGLE, 3, squeeze=True)
     extent, shape = ((7000, 3000), (5, 0)), (4, 5)
-    mesh = plotting.density(axes, stars.teff, stars.logg, extent, shape)
-    mean = plotting.binned_mean(axes, stars.teff, stars.logg, stars.m_h, extent, shape, minimum=4)
+    mesh = style.density(axes, stars.teff, stars.logg, extent, shape)
+    mean = style.binned_mean(axes, stars.teff, stars.logg, stars.m_h, extent, shape, minimum=4)
     x = pd.cut(stars.teff, np.linspace(3000, 7000, 5), right=False, labels=range(4))
     y = pd.cut(stars.logg, np.linspace(0, 5, 6), right=False, labels=range(5))
     groups = stars.assign(x=x, y=y).groupby(["y", "x"], observed=False)
@@ -191,44 +191,44 @@ def test_density_and_mean_agree_with_counting(stars):
 
 
 def test_a_track_breaks_at_an_empty_bin():
-    figure, axes = plotting.new_figure(plotting.SINGLE, 3, squeeze=True)
-    points = plotting.track(axes, [1, None, 3, 4], [5, None, 7, 8], values=[0.1, 0.2, 0.3, 0.4], cmap="Reds")
+    figure, axes = style.new_figure(style.SINGLE, 3, squeeze=True)
+    points = style.track(axes, [1, None, 3, 4], [5, None, 7, 8], values=[0.1, 0.2, 0.3, 0.4], cmap="Reds")
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, np.nan, 3, 4])
     np.testing.assert_array_equal(points.get_offsets(), [[1, 5], [3, 7], [4, 8]])
     np.testing.assert_array_equal(points.get_array(), [0.1, 0.3, 0.4])
 
 
 def test_latent_labels_say_what_was_chosen():
-    assert plotting.latent_label(5) == "$z_{5}$"
-    assert plotting.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$)"
-    assert plotting.latent_label(5, DIMENSIONS) == "$z_{5}$"
-    assert plotting.traced_labels(3, SHARED).count(",") == 3
+    assert style.latent_label(5) == "$z_{5}$"
+    assert style.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$)"
+    assert style.latent_label(5, DIMENSIONS) == "$z_{5}$"
+    assert style.traced_labels(3, SHARED).count(",") == 3
 
 
 def test_distinct_dimensions_are_filled_up_only_where_labels_share_one():
     labels, available = ("m_h", "alpha_m", "teff"), range(1, 7)
-    assert plotting.distinct_dimensions(DIMENSIONS, labels, available) == [1, 6, 4]
-    assert plotting.distinct_dimensions(SHARED, labels, available) == [3, 1]
+    assert style.distinct_dimensions(DIMENSIONS, labels, available) == [1, 6, 4]
+    assert style.distinct_dimensions(SHARED, labels, available) == [3, 1]
 
 
 def test_limits_leave_the_asked_fraction_outside():
     values = np.arange(1001.0)
-    low, high = plotting.limits(np.append(values, np.nan), outside=0.1, margin=0.1)
+    low, high = style.limits(np.append(values, np.nan), outside=0.1, margin=0.1)
     assert (low, high) == pytest.approx((50 - 90, 950 + 90))
-    assert plotting.limits([np.nan]) == (-1, 1)
-    low, high = plotting.limits([2.0, 2.0])
+    assert style.limits([np.nan]) == (-1, 1)
+    low, high = style.limits([2.0, 2.0])
     assert low < 2 < high
 
 
 def test_each_metallicity_has_a_colour_of_its_own():
     centres = np.linspace(-2.5, 0.5, 10)[1:]
-    scale = plotting.metallicity_scale(centres)
+    scale = style.metallicity_scale(centres)
     assert [int(scale["norm"](centre)) for centre in centres] == list(range(9))
     assert len({scale["cmap"](scale["norm"](centre)) for centre in centres}) == 9
-    assert len(plotting.metallicity_scale([0.1])["norm"].boundaries) == 2
+    assert len(style.metallicity_scale([0.1])["norm"].boundaries) == 2
 
 
-@pytest.mark.parametrize("looks", [plotting.MODELS, plotting.SEQUENCES, plotting.BRANCHES])
+@pytest.mark.parametrize("looks", [style.MODELS, style.SEQUENCES, style.BRANCHES])
 def test_looks_are_told_apart_without_colour(looks):
     shapes = {(str(look.linestyle), look.marker) for look in looks.values()}
     assert len(shapes) == len(looks)
@@ -240,13 +240,13 @@ def test_models_are_told_apart_in_greyscale():
         linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
         return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16  # CIE L*
 
-    lightness = sorted(luminance(look.color) for look in plotting.MODELS.values())
+    lightness = sorted(luminance(look.color) for look in style.MODELS.values())
     assert np.diff(lightness).min() > 15
 
 
 def test_corner_axes_are_a_lower_triangle_with_shared_limits():
     extents = [(-1, 1), (-2, 2), (-3, 3)]
-    figure, axes = corner_axes(plotting.SINGLE, extents, ["a", "b", "c"])
+    figure, axes = corner_axes(style.SINGLE, extents, ["a", "b", "c"])
     for row in range(3):
         for column in range(3):
             panel = axes[row, column]
@@ -285,7 +285,7 @@ def test_diagrams_name_the_layers_and_what_was_not_trained():
     figure = check(script("xp_vae_models").draw(3))
     words = [text.get_text() for text in figure.axes[0].texts]
     here = [words[i - 1] for i, text in enumerate(words) if text == "trained here"]
-    assert sorted(here) == sorted(look.label for look in plotting.MODELS.values())
+    assert sorted(here) == sorted(look.label for look in style.MODELS.values())
     assert words.count("in the paper, not trained here") == 3
 
 
@@ -304,7 +304,7 @@ def test_kiel_vs_latent_uses_the_chosen_dimensions(stars, kiel, dimensions):
 def test_bins_with_few_stars_are_not_drawn(stars, kiel, metallicity):
     figure = check(script("kiel_metallicity_tracks").draw(stars, metallicity))
     drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections[1:])
-    assert drawn == (metallicity.n >= plotting.FEWEST_STARS).sum() < (metallicity.n > 0).sum()
+    assert drawn == (metallicity.n >= style.FEWEST_STARS).sum() < (metallicity.n > 0).sum()
 
 
 @pytest.mark.parametrize("name", ["latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks"])
@@ -389,5 +389,5 @@ def test_physical_spectra_scale_each_star_and_show_its_residual():
 def test_style_holds_after_gaiaxpy_has_been_imported():
     """GaiaXPy's import turns LaTeX on for all of matplotlib."""
     with matplotlib.rc_context({"text.usetex": True}):
-        drawn = plotting.styled(lambda: matplotlib.figure.Figure().text(0.5, 0.5, "T").get_usetex())
+        drawn = style.styled(lambda: matplotlib.figure.Figure().text(0.5, 0.5, "T").get_usetex())
         assert drawn() is False

@@ -1,6 +1,6 @@
 """The files that stand for the archives: repeatable, one truth in all forms, kinematics as promised."""
 
-import fixtures_archive as archive
+import fixtures_gaia_sdss as archive
 import numpy as np
 import pandas as pd
 import pytest

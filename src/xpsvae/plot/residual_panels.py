@@ -5,7 +5,7 @@ Shared by the figures that show residuals of coefficients and of flux. Nothing h
 
 import numpy as np
 
-from xpsvae.plotting import MODELS, new_figure, styled
+from xpsvae.plot.style import new_figure, styled
 
 __all__ = ["residual_panels"]
 
@@ -15,7 +15,7 @@ ROOM = 1.75  # top of a panel in units of the sVAE's peak: the legend stands abo
 
 
 @styled
-def residual_panels(residuals, statistics, columns, names, width, height):
+def residual_panels(residuals, statistics, models, columns, names, width, height, printed=None):
     """Draw two rows of histograms.
 
     Each panel spans four widths of the sVAE's residuals about zero and is scaled to the sVAE's peak, so that
@@ -27,12 +27,16 @@ def residual_panels(residuals, statistics, columns, names, width, height):
         By model; NaN where a star has no prediction.
     statistics : dict of dict of list
         By model: ``bias`` and ``width`` of each column.
+    models : dict of str to Look
+        How each model looks.
     columns : sequence of int
         The columns shown.
     names : sequence of str
         What each stands for, in mathematical notation.
     width, height : float
         Of the figure [in].
+    printed : dict of str to str, optional
+        Model whose bias is printed for a model, where that is not its own.
 
     Returns
     -------
@@ -46,12 +50,13 @@ def residual_panels(residuals, statistics, columns, names, width, height):
         edges = np.linspace(-reach, reach, BINS + 1)
         peak = None
         for model, values in residuals.items():
-            look = MODELS[model]
+            look = models[model]
             known = values[np.isfinite(values[:, column]), column]
             # Of all stars, not of those inside the panel: a wide histogram has to look low.
             density = np.histogram(known, edges)[0] / len(known)
             peak = peak or max(density.max(), 1 / len(known))
-            bias, spread = (statistics[model][key][column] for key in ("bias", "width"))
+            bias = statistics[(printed or {}).get(model, model)]["bias"][column]
+            spread = statistics[model]["width"][column]
             line = {"color": look.color, "ls": look.linestyle, "lw": 1.1, "zorder": 4}
             axes.stairs(density / peak, edges, label=f"{_signed(bias)} ± {_rounded(spread)}", **line)
             if model == "svae":
@@ -65,7 +70,7 @@ def residual_panels(residuals, statistics, columns, names, width, height):
     for axes in panels[:, 0]:
         axes.set_ylabel("Density / sVAE's peak")
     handles = panels.flat[0].get_legend().legend_handles
-    labels = [f"{MODELS[model].label}, bias ± width" for model in residuals]
+    labels = [f"{models[model].label}, bias ± width" for model in residuals]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 

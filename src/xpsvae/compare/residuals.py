@@ -22,10 +22,13 @@ __all__ = [
     "compare",
     "flux_residuals",
     "flux_rmse",
+    "leading_columns",
+    "measure",
     "statistics",
 ]
 
 N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
+N_LEADING = 5  # coefficients of each band that Figure 5 shows
 WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
 
 
@@ -37,6 +40,24 @@ def coefficient_columns():
     int array (2 * N_COMPARED,)
     """
     return np.concatenate([np.arange(band.start, band.start + N_COMPARED) for band in dr3_basis().slices])
+
+
+def leading_columns(rp="rp"):
+    """Columns of the `N_LEADING` coefficients of each band that are shown one by one.
+
+    Parameters
+    ----------
+    rp : str
+        ``"rp"``, or ``"after_bp"``: the columns that the published figure takes for RP's, which are the BP
+        coefficients after the compared ones.
+
+    Returns
+    -------
+    int array (2 * N_LEADING,)
+        BP, then RP.
+    """
+    bp, red = (np.arange(band.start, band.start + N_LEADING) for band in dr3_basis().slices)
+    return np.concatenate([bp, red if rp == "rp" else bp + N_COMPARED])
 
 
 def coefficient_residuals(difference, errors):
@@ -60,7 +81,7 @@ def coefficient_residuals(difference, errors):
     if np.shape(difference) != np.shape(errors):
         raise InputError(
             f"predictions have shape {np.shape(difference)} where the errors have {np.shape(errors)}: "
-            "rerun train_baselines and embed_stars."
+            "rerun what predicts them."
         )
     columns = coefficient_columns()
     sigma = np.asarray(errors)[:, columns]
@@ -102,11 +123,10 @@ def coefficient_rmse(residuals, correlations=None):
     return np.sqrt(total / residuals.shape[1])
 
 
-def flux_residuals(difference, errors, correlations=None):
+def flux_residuals(difference, errors, correlations=None, flux_error="covariance"):
     """Residuals of the flux, R(lambda) = (model - observed) / sigma(lambda) (Eq. 8).
 
-    The flux is linear in the coefficients, so the difference is converted once. Errors add in quadrature,
-    with the covariances where correlations are known.
+    The flux is linear in the coefficients, so the difference is converted once.
 
     Parameters
     ----------
@@ -114,14 +134,22 @@ def flux_residuals(difference, errors, correlations=None):
         Model minus observed, and errors; both [e-/s] or both divided by F_G, not standardised.
     correlations : array (n_stars, 2, n_pairs), optional
         As in `coefficient_rmse`.
+    flux_error : str
+        ``"covariance"``: errors add in quadrature, with covariances where correlations are known; or
+        ``"linear"``: |design . sigma_c|, with the sign of each basis function, as published.
 
     Returns
     -------
     array (n_stars, 61)
         At `WAVELENGTHS`; NaN where there is no prediction.
     """
-    sigma = flux_errors(errors, correlations, wavelengths=WAVELENGTHS)
-    return coefficients_to_flux(difference, WAVELENGTHS) / sigma
+    return coefficients_to_flux(difference, WAVELENGTHS) / _sigma_flux(errors, correlations, flux_error)
+
+
+def _sigma_flux(errors, correlations, flux_error):
+    if flux_error == "linear":
+        return np.abs(coefficients_to_flux(errors, WAVELENGTHS))
+    return flux_errors(errors, correlations, wavelengths=WAVELENGTHS)
 
 
 def flux_rmse(residuals):
@@ -167,21 +195,23 @@ def statistics(residuals):
     }
 
 
-def compare(residuals):
-    """Statistics of every model, and the RMSE of each baseline in units of the sVAE's.
+def compare(residuals, ratio="rmse"):
+    """Statistics of every model, and the error of each other model in units of the sVAE's.
 
-    A ratio is taken over the stars for which the baseline has a prediction, so both sides of it see the
+    A ratio is taken over the stars for which the other model has a prediction, so both sides of it see the
     same stars.
 
     Parameters
     ----------
     residuals : dict of array (n_stars, n)
         By model; ``svae`` is what the others are compared with.
+    ratio : str
+        ``"rmse"``, or ``"mean_square"``, its square, as the published code has it.
 
     Returns
     -------
     dict of dict
-        By model: the content of `statistics`, ``n`` (stars) and, for a baseline, ``rmse_ratio``.
+        By model: the content of `statistics`, ``n`` (stars) and, for all but the sVAE, ``ratio``.
     """
     summary = {}
     for model, values in residuals.items():
@@ -189,5 +219,82 @@ def compare(residuals):
         summary[model] = statistics(values) | {"n": int(known.sum())}
         if model != "svae":
             reference = statistics(residuals["svae"][known])["rmse"]
-            summary[model]["rmse_ratio"] = (np.array(summary[model]["rmse"]) / reference).tolist()
+            ratios = np.array(summary[model]["rmse"]) / reference
+            summary[model]["ratio"] = (ratios**2 if ratio == "mean_square" else ratios).tolist()
     return summary
+
+
+def measure(
+    predictions,
+    x,
+    x_err,
+    mu,
+    sigma,
+    correlations=None,
+    *,
+    rmse_units="standardised",
+    flux_error="covariance",
+    svae_rp="rp",
+    coefficient_ratio="rmse",
+    unmatched="masked",
+):
+    """Compare all models with the observed test stars, in coefficients and in flux (Eq. 6-9, Fig. 5-9).
+
+    Parameters
+    ----------
+    predictions : dict of str to xpsvae.compare.registry.Prediction
+        By model; ``svae`` among them, first.
+    x, x_err : array (n_test, n_coefficients)
+        Standardised coefficients and their errors.
+    mu, sigma : array (n_coefficients,)
+        Normalisation of c / F_G.
+    correlations : array (n_test, 2, n_pairs), optional
+        As in `coefficient_rmse`.
+    rmse_units : str
+        ``"standardised"``: RMSE(j) has differences and covariances in one unit; or ``"mixed"``: differences in
+        c / F_G, covariances standardised, as published.
+    flux_error : str
+        See `flux_residuals`.
+    svae_rp : str
+        Columns that stand for the sVAE's leading RP coefficients, see `leading_columns`.
+    coefficient_ratio : str
+        See `compare`.
+    unmatched : str
+        Stars that a model does not know are ``"masked"``, or ``"kept"`` with what it says of them.
+
+    Returns
+    -------
+    leading : dict of array (n_test, 2 * N_LEADING)
+        Residuals of the leading coefficients by model.
+    flux : dict of array (n_test, 61)
+        Residuals of the flux by model.
+    per_star : dict of array (n_test,)
+        ``rmse_coefficient_<model>`` and ``rmse_flux_<model>``.
+    summary : dict
+        ``leading``, ``coefficients`` and ``wavelengths``: `compare` of each; ``wavelength`` [nm].
+    """
+    leading, coefficient, flux, per_star = {}, {}, {}, {}
+    scale = sigma[coefficient_columns()] if rmse_units == "mixed" else 1.0
+    for model, prediction in predictions.items():
+        shown = prediction.known if unmatched == "masked" else np.ones(len(x), dtype=bool)
+        if prediction.coefficients is not None:
+            difference = np.where(shown[:, None], prediction.coefficients - x, np.nan)
+            coefficient[model] = coefficient_residuals(difference, x_err)
+            columns = leading_columns(svae_rp if model == "svae" else "rp")
+            leading[model] = difference[:, columns] / x_err[:, columns]
+            per_star[f"rmse_coefficient_{model}"] = coefficient_rmse(coefficient[model] * scale, correlations)
+            residuals = flux_residuals(difference * sigma, x_err * sigma, correlations, flux_error)
+        else:
+            observed = coefficients_to_flux(x * sigma + mu, WAVELENGTHS)
+            difference = np.where(shown[:, None], prediction.flux - observed, np.nan)
+            residuals = difference / _sigma_flux(x_err * sigma, correlations, flux_error)
+        if np.isfinite(residuals).all(axis=1).any():  # some models do not predict all that makes the flux
+            flux[model] = residuals
+            per_star[f"rmse_flux_{model}"] = flux_rmse(residuals)
+    summary = {
+        "leading": compare(leading),
+        "coefficients": compare(coefficient, coefficient_ratio),
+        "wavelengths": compare(flux),
+        "wavelength": WAVELENGTHS.tolist(),
+    }
+    return leading, flux, per_star, summary

@@ -1,49 +1,52 @@
-"""Dataset archive: labels from SDSS, XP spectra from the Gaia archive, actions of our own.
+"""Dataset gaia_sdss: labels from SDSS, XP spectra from the Gaia archive, actions of our own.
 
 The number of parts stands in config.yaml, so that the jobs are known before anything has been downloaded.
 """
 
-BY_DATALINK = config["archive"]["spectra"] == "datalink"
+EXTRAS = {}
+BY_DATALINK = config["gaia_sdss"]["spectra"] == "datalink"
 N_PARTS = (
-    config["archive"]["datalink"]["parts"]
+    config["gaia_sdss"]["datalink"]["parts"]
     if BY_DATALINK
-    else config["archive"]["bulk"]["files"]
+    else config["gaia_sdss"]["bulk"]["files"]
 )
-PARTS = [f"{number:04d}" for number in range(N_PARTS)]
-PART = f"{ROOT}/data/{config['archive']['spectra']}/{{part}}"
+ARCHIVE_PARTS = [f"{number:04d}" for number in range(N_PARTS)]
+PART = f"{ROOT}/data/{config['gaia_sdss']['spectra']}/{{part}}"
 
 # How many jobs may download at once, whatever --cores and --resources say.
 if "connections" not in workflow.global_resources:
-    workflow.register_resource("connections", config["archive"]["connections"])
+    workflow.register_resource("connections", config["gaia_sdss"]["connections"])
 
 
 wildcard_constraints:
     part=r"\d{4}",
-    table="all_star|astronn",
 
 
 # How to download stands in no `params:`: a longer timeout, say, is no reason to run again.
-rule retrieve_table:
-    """Download allStar or the astroNN catalogue, verified by SDSS's checksum."""
-    output:
-        table=f"{ROOT}/data/{{table}}.fits",
-    log:
-        f"{LOGS}/retrieve_table/{{table}}.log",
-    benchmark:
-        f"{BENCHMARKS}/retrieve_table/{{table}}.tsv"
-    localrule: True
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        connections=1,
-    params:
-        url=lambda wildcards: config["archive"][wildcards.table]["url"],
-        checksum=lambda wildcards: config["archive"][wildcards.table]["checksum"],
-    message:
-        "Downloading {wildcards.table} of SDSS"
-    script:
-        "../../src/scripts/retrieve_table.py"
+for table in ("all_star", "astronn"):
+
+    rule:
+        name:
+            f"retrieve_{table}"
+        output:
+            table=f"{ROOT}/data/{table}.fits",
+        log:
+            f"{LOGS}/retrieve_{table}.log",
+        benchmark:
+            f"{BENCHMARKS}/retrieve_{table}.tsv"
+        localrule: True
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            connections=1,
+            mem_mb=150,
+        params:
+            **config["gaia_sdss"][table],
+        message:
+            f"Downloading {table} of SDSS"
+        script:
+            "../../src/scripts/retrieve_table.py"
 
 
 rule convert_labels:
@@ -51,7 +54,6 @@ rule convert_labels:
     input:
         all_star=f"{ROOT}/data/all_star.fits",
         astronn=f"{ROOT}/data/astronn.fits",
-        code=code("scripts/convert_labels.py"),
     output:
         labels=f"{ROOT}/data/labels.parquet",
         report=f"{ROOT}/data/labels.json",
@@ -62,8 +64,11 @@ rule convert_labels:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=1100,
     params:
-        invalid=config["archive"]["invalid"],
+        code=code("scripts/convert_labels.py"),
+        invalid=config["gaia_sdss"]["invalid"],
         actions=config["actions"],
     message:
         "Reading labels and orbits of APOGEE DR17, computing actions"
@@ -75,11 +80,10 @@ rule divide_sources:
     """Divide the stars among the requests to come; a list that is made anew without change repeats none."""
     input:
         labels=rules.convert_labels.output.labels,
-        code=code("scripts/divide_sources.py"),
     output:
         expand(
             f"{ROOT}/data/sources/{{part}}.txt",
-            part=PARTS if BY_DATALINK else ["all"],
+            part=ARCHIVE_PARTS if BY_DATALINK else ["all"],
         ),
     log:
         f"{LOGS}/divide_sources.log",
@@ -88,7 +92,10 @@ rule divide_sources:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=400,
     params:
+        code=code("scripts/divide_sources.py"),
         largest=5000 if BY_DATALINK else None,
     message:
         "Listing the stars whose spectra are wanted"
@@ -102,7 +109,6 @@ if BY_DATALINK:
         """Fetch the spectra of at most 5000 stars by datalink."""
         input:
             sources=f"{ROOT}/data/sources/{{part}}.txt",
-            code=code("scripts/retrieve_spectra.py"),
         output:
             spectra=f"{PART}.npz",
             correlations=f"{PART}.npy",
@@ -117,10 +123,12 @@ if BY_DATALINK:
         threads: 1
         resources:
             connections=1,
+            mem_mb=900,
         params:
-            url=config["archive"]["datalink"]["url"],
-            release=config["archive"]["datalink"]["release"],
-            invalid=config["archive"]["invalid"],
+            code=code("scripts/retrieve_spectra.py"),
+            url=config["gaia_sdss"]["datalink"]["url"],
+            release=config["gaia_sdss"]["datalink"]["release"],
+            invalid=config["gaia_sdss"]["invalid"],
         message:
             f"Fetching spectra, part {{wildcards.part}} of {N_PARTS}"
         script:
@@ -142,8 +150,9 @@ else:
         threads: 1
         resources:
             connections=1,
+            mem_mb=150,
         params:
-            url=f"{config['archive']['bulk']['url']}/_MD5SUM.txt",
+            url=f"{config['gaia_sdss']['bulk']['url']}/_MD5SUM.txt",
         message:
             "Fetching the list of bulk files"
         script:
@@ -154,7 +163,6 @@ else:
         input:
             sources=f"{ROOT}/data/sources/all.txt",
             checksums=rules.retrieve_checksums.output.checksums,
-            code=code("scripts/select_spectra.py"),
         output:
             spectra=f"{PART}.npz",
             correlations=f"{PART}.npy",
@@ -169,11 +177,12 @@ else:
         threads: 1
         resources:
             connections=1,
+            mem_mb=900,
         params:
-            url=config["archive"]["bulk"]["url"],
+            code=code("scripts/select_spectra.py"),
+            url=config["gaia_sdss"]["bulk"]["url"],
             files=N_PARTS,
-            part=lambda wildcards: int(wildcards.part),
-            invalid=config["archive"]["invalid"],
+            invalid=config["gaia_sdss"]["invalid"],
         message:
             f"Selecting spectra, bulk file {{wildcards.part}} of {N_PARTS}"
         script:
@@ -185,10 +194,9 @@ rule build_catalog:
     input:
         labels=rules.convert_labels.output.labels,
         report=rules.convert_labels.output.report,
-        spectra=expand(f"{PART}.npz", part=PARTS),
-        correlations=expand(f"{PART}.npy", part=PARTS),
-        dropped=expand(f"{PART}.json", part=PARTS),
-        code=code("scripts/assemble_catalog.py"),
+        spectra=expand(f"{PART}.npz", part=ARCHIVE_PARTS),
+        correlations=expand(f"{PART}.npy", part=ARCHIVE_PARTS),
+        dropped=expand(f"{PART}.json", part=ARCHIVE_PARTS),
     output:
         stars=f"{ROOT}/catalog/stars.parquet",
         coefficients=f"{ROOT}/catalog/coefficients.npy",
@@ -203,8 +211,11 @@ rule build_catalog:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=1900,
     params:
-        invalid=config["archive"]["invalid"],
+        code=code("scripts/assemble_catalog.py"),
+        invalid=config["gaia_sdss"]["invalid"],
         test_fraction=config["split"]["test_fraction"],
         seed=config["split"]["seed"],
     message:

@@ -7,8 +7,10 @@ true when the numbers change.
 
 import re
 
-from xpsvae.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
-from xpsvae.recipe import RECIPES
+from xpsvae.analysis.classify import CLASSIFIERS
+from xpsvae.compare.registry import filled
+from xpsvae.model.recipe import RECIPES
+from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
 
 __all__ = [
     "alpha_macros",
@@ -20,6 +22,7 @@ __all__ = [
     "model_macros",
     "n_parameters",
     "paper_macros",
+    "switch_macros",
     "switches",
     "track_macros",
 ]
@@ -97,8 +100,11 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
         **{f"N{name.capitalize()}": count(number) for name, number in counts.items()},
         "NRows": count(labels["rows"]),
         "NDuplicateRows": count(labels["duplicates_dropped"]),
-        "NUnmatched": count(labels["unmatched"]),
-        "TestFraction": decimal(cutflow["split"]["test_fraction"], 1),
+        "UnmatchedSources": (
+            f"{count(labels['unmatched'])} labelled sources lack a spectrum"
+            if labels["unmatched"]
+            else "every labelled source has a spectrum"
+        ),
         "GMin": decimal(g.min(), 1),
         "GMax": decimal(g.max(), 1),
         "GMedian": decimal(g.median(), 1),
@@ -312,56 +318,73 @@ def track_macros(kiel, metallicity, live):
 
 def _follows(track, live):
     """Live latent whose bin means are ordered most like the bins, and the rank correlation of the two."""
-    means = track[[f"mean_{dimension}" for dimension in live]]
+    means = track[[f"z_{dimension}" for dimension in live]]
     ranks = means.rank().corrwith(track["centre"].rank()).dropna()
     if ranks.empty:
         return NOT_AVAILABLE, None
     best = ranks.abs().idxmax()
-    return _latent(best.removeprefix("mean_")), ranks[best]
+    return _latent(best.removeprefix("z_")), ranks[best]
 
 
-_BASELINES = {"Pca": "pca", "Mlp": "label_mlp"}
-_MODEL_SUFFIXES = {"Svae": "svae", **_BASELINES}
-
-
-def comparison_macros(summary, baselines, per_star):
-    """How the sVAE compares with both baselines, in coefficients and in flux.
+def comparison_macros(summary, per_star):
+    """How the sVAE compares with every other model, in coefficients and in flux.
 
     Parameters
     ----------
-    summary, baselines : dict
-        ``comparison/summary.json``, ``comparison/baselines.json``.
+    summary : dict
+        ``comparison/summary.json``: ``models`` are what each says of itself (`xpsvae.compare.registry.card`).
     per_star : pandas.DataFrame
         ``comparison/per_star.parquet``; medians are over the stars for which every model has a prediction.
     """
-    macros = {
-        "NCoefficients": count(len(summary["coefficients"]["svae"]["rmse"])),
-        "HalfCoefficients": count(len(summary["coefficients"]["svae"]["rmse"]) // 2),
-        "NWavelengths": count(len(summary["wavelengths"]["svae"]["rmse"])),
-        "NSamples": count(len(baselines["label_mlp"]["wavelength"])),
-        "PcaComponents": count(len(baselines["pca"]["explained_variance"])),
-        "PcaVariance": decimal(100 * sum(baselines["pca"]["explained_variance"]), 1),
-        "LabelMlpMissing": count(
-            baselines["label_mlp"]["n_missing_label"] + baselines["label_mlp"]["n_a_k_outside"]
-        ),
-        "LabelMlpPredicted": count(baselines["label_mlp"]["n_predicted"]),
+    cards = {card["model"]: card for card in summary["models"]}
+    others = [card for name, card in cards.items() if name != "svae"]
+    coefficients, flux = summary["coefficients"], summary["wavelengths"]
+    ratios = {
+        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
     }
-    for space, prefix in (("coefficients", "Coefficient"), ("wavelengths", "Flux")):
-        for suffix, model in _BASELINES.items():
-            ratio = sorted(summary[space][model]["rmse_ratio"])
-            macros |= {
-                f"{prefix}Ratio{suffix}": decimal(_median(ratio)),
-                f"{prefix}Ratio{suffix}Min": decimal(ratio[0]),
-                f"{prefix}Ratio{suffix}Max": decimal(ratio[-1]),
-                f"{prefix}Wins{suffix}": count(sum(value > 1 for value in ratio)),
-            }
-            if space == "coefficients":
-                macros[f"SvaeVersus{suffix}"] = _versus(_median(ratio))
-    known = per_star.dropna(subset=[f"rmse_coefficient_{model}" for model in _MODEL_SUFFIXES.values()])
-    for suffix, model in _MODEL_SUFFIXES.items():
-        macros[f"RmseCoefficient{suffix}"] = decimal(known[f"rmse_coefficient_{model}"].median(), 1)
-        macros[f"RmseFlux{suffix}"] = decimal(known[f"rmse_flux_{model}"].median(), 1)
-    return macros
+    return {
+        "NCoefficients": count(len(coefficients["svae"]["rmse"])),
+        "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
+        "NWavelengths": count(len(flux["svae"]["rmse"])),
+        "NModelsCompared": _word(len(others)),
+        "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
+        "ModelRatios": listing(
+            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
+            for name, ratio in ratios.items()
+        ),
+        "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
+        "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
+        "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
+        "FluxErrors": listing(_errors(cards, per_star, "flux")),
+        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
+    }
+
+
+def _ratios(cards, space, what):
+    for name in cards:
+        if "ratio" in space.get(name, {}):
+            ratio = sorted(space[name]["ratio"])
+            yield (
+                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
+                f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
+                f"{count(sum(value > 1 for value in ratio))} of {count(len(ratio))} {what}."
+            )
+
+
+def _errors(cards, per_star, kind):
+    columns = {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
+    known = per_star.dropna(subset=list(columns.values()))
+    for name, column in columns.items():
+        yield f"{decimal(known[column].median(), 1)} with {cards[name]['prose']}"
+
+
+def _number(value):
+    return count(value) if isinstance(value, int) else decimal(value, 1)
+
+
+def _word(number):
+    words = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
+    return words[number] if number < len(words) else count(number)
 
 
 def _median(values):
@@ -376,28 +399,38 @@ def _versus(ratio):
     return "better than" if ratio > 1 else "worse than"
 
 
-def alpha_macros(summary, report, variant="leak_free"):
+def alpha_macros(summary, report):
     """Scores of the classifiers, and whether latents add to labels.
 
     Parameters
     ----------
     summary, report : dict
         ``alpha/summary.json``, ``alpha/classifiers.json``.
-    variant : str
-        Whose scores the text quotes; those of labels in the published and the corrected order of columns,
-        on one and the same split, are quoted beside them.
     """
-    scores = {(entry["classifier"], entry["variant"]): entry for entry in report["classifiers"]}
-    gains = {(entry["classifier"], entry["over"], entry["variant"]): entry for entry in report["gains"]}
-    sample = report["variants"][variant]
-    names = {
-        "Label": "label",
-        "Latent": "latent",
-        "LatentLive": "latent_live",
-        "LabelLatent": "label_latent",
-        "LabelPermuted": "label_permuted",
+    macros = _sample_macros(summary, report["sample"]) | _score_macros(report) | _gain_macros(report)
+    scores, gains = _by_classifier(report), _by_pair(report)
+    informed = scores["latent"]["intervals"]["roc_auc"][0] > 0.5
+    return macros | {
+        "LatentVerdict": (
+            r"hold information on $[\alpha/\mathrm{M}]$"
+            if informed
+            else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
+        ),
+        "LatentVersusLabel": _beyond(gains["latent", "label"]["roc_auc"]["interval"]),
+        "GainVerdict": _gain(gains["label_latent", "label"]["accuracy"]["interval"]),
     }
-    macros = {
+
+
+def _by_classifier(report):
+    return {entry["classifier"]: entry for entry in report["classifiers"]}
+
+
+def _by_pair(report):
+    return {(entry["classifier"], entry["over"]): entry for entry in report["gains"]}
+
+
+def _sample_macros(summary, sample):
+    return {
         "NGiants": count(summary["n_giants"]),
         "NHighAlpha": count(summary["n_high_alpha"]),
         "HighFraction": decimal(100 * summary["high_alpha_fraction"], 1),
@@ -408,41 +441,59 @@ def alpha_macros(summary, report, variant="leak_free"):
         "NClassifierTest": count(sample["n_test"]),
         "AccMajority": decimal(sample["majority"], 3),
     }
+
+
+def _score_macros(report):
+    names = {
+        "Label": "label",
+        "Latent": "latent",
+        "LatentLive": "latent_live",
+        "LabelLatent": "label_latent",
+        "LabelPermuted": "label_permuted",
+    }
+    macros, scores = {}, _by_classifier(report)
     for suffix, classifier in names.items():
-        entry = scores[classifier, variant]
-        macros[f"Acc{suffix}"] = decimal(entry["accuracy"], 3)
-        macros[f"Auc{suffix}"] = decimal(entry["roc_auc"], 3)
+        macros[f"Acc{suffix}"] = decimal(scores[classifier]["accuracy"], 3)
+        macros[f"Auc{suffix}"] = decimal(scores[classifier]["roc_auc"], 3)
     for suffix in ("Label", "Latent"):
-        bounds = scores[names[suffix], variant]["intervals"]
+        bounds = scores[names[suffix]]["intervals"]
         macros[f"Acc{suffix}Interval"] = interval(bounds["accuracy"])
         macros[f"Auc{suffix}Interval"] = interval(bounds["roc_auc"])
-    for suffix, other in (("Published", "published"), ("Corrected", "corrected")):
-        macros[f"AccLabel{suffix}"] = decimal(scores["label", other]["accuracy"], 3)
-        macros[f"AucLabel{suffix}"] = decimal(scores["label", other]["roc_auc"], 3)
-    pairs = {
-        "": ("label_latent", "label", variant),
-        "Permuted": ("label_latent", "label_permuted", variant),
-        "Corrected": ("label_latent", "label", "corrected"),
-        "Live": ("latent", "latent_live", variant),
-    }
-    for suffix, pair in pairs.items():
-        gain = gains[pair]
-        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
-            macros[f"Gain{prefix}{suffix}"] = signed(gain[metric]["gain"])
-            macros[f"Gain{prefix}{suffix}Interval"] = interval(gain[metric]["interval"])
-    published = [entry["accuracy"] for (_, other), entry in scores.items() if other == "published"]
-    majority = report["variants"]["published"]["majority"]
-    macros["AccMajorityPublished"] = decimal(majority, 3)
-    macros["NPublishedClassifiers"] = count(len(published))
-    macros["NBelowMajority"] = count(sum(accuracy < majority for accuracy in published))
-    macros["LatentVerdict"] = (
-        r"hold information on $[\alpha/\mathrm{M}]$"
-        if scores["latent", variant]["intervals"]["roc_auc"][0] > 0.5
-        else r"give no evidence of information on $[\alpha/\mathrm{M}]$"
-    )
-    macros["LatentVersusLabel"] = _beyond(gains["latent", "label", variant]["roc_auc"]["interval"])
-    macros["GainVerdict"] = _gain(gains["label_latent", "label", variant]["accuracy"]["interval"])
     return macros
+
+
+def _gain_macros(report, pairs=None):
+    pairs = pairs or {
+        "": ("label_latent", "label"),
+        "Permuted": ("label_latent", "label_permuted"),
+        "Live": ("latent", "latent_live"),
+    }
+    macros, gains = {}, _by_pair(report)
+    for suffix, pair in pairs.items():
+        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
+            gain = gains[pair][metric]
+            macros[f"Gain{prefix}{suffix}"] = signed(gain["gain"])
+            macros[f"Gain{prefix}{suffix}Interval"] = interval(gain["interval"])
+    return macros
+
+
+def switch_macros(label_features, leakage):
+    """What two choices of the published code do to the classifiers, each alone.
+
+    Parameters
+    ----------
+    label_features, leakage : dict
+        ``alpha/classifiers.json`` of the variants ``only-label_features`` and ``only-leakage``.
+    """
+    scores, majority = _by_classifier(label_features), label_features["sample"]["majority"]
+    published = [scores[name]["accuracy"] for name, entry in CLASSIFIERS.items() if entry.published]
+    return {
+        "AccLabelScrambled": decimal(scores["label"]["accuracy"], 3),
+        "AucLabelScrambled": decimal(scores["label"]["roc_auc"], 3),
+        "NPublishedClassifiers": count(len(published)),
+        "NBelowMajority": count(sum(accuracy < majority for accuracy in published)),
+        **_gain_macros(leakage, {"Random": ("label_latent", "label")}),
+    }
 
 
 def alpha_track_macros(tracks, live):
@@ -461,14 +512,14 @@ def alpha_track_macros(tracks, live):
     known = len(fixed) > 1
     first, last = (fixed.iloc[0], fixed.iloc[-1]) if known else (None, None)
     moves = {}
-    for name in [f"mean_{dimension}" for dimension in live] if known else ():
+    for name in [f"z_{dimension}" for dimension in live] if known else ():
         variance = (first["n"] * first[f"{name}_se"] ** 2 + last["n"] * last[f"{name}_se"] ** 2) / 2
         moves[name] = (last[name] - first[name]) / variance**0.5
     furthest = max(moves, key=lambda name: abs(moves[name])) if known else None
     return macros | {
         "AlphaTrackFrom": decimal(first["alpha_m"] if known else None),
         "AlphaTrackTo": decimal(last["alpha_m"] if known else None),
-        "AlphaTrackLatent": _latent(furthest.removeprefix("mean_")) if known else NOT_AVAILABLE,
+        "AlphaTrackLatent": _latent(furthest.removeprefix("z_")) if known else NOT_AVAILABLE,
         "AlphaTrackMove": signed(moves[furthest] if known else None, 2),
         "AlphaTrackLogg": signed(last["logg"] - first["logg"] if known else None, 2),
         "AlphaTrackMh": signed(last["m_h"] - first["m_h"] if known else None, 2),
@@ -484,5 +535,5 @@ def _beyond(bounds):
 
 def _gain(bounds):
     if bounds[0] > 0:
-        return "more than resampling the test stars explains"
-    return "a loss" if bounds[1] < 0 else "no more than resampling the test stars explains"
+        return "a gain whose 95 per cent interval lies above zero"
+    return "a loss" if bounds[1] < 0 else "a change whose 95 per cent interval holds zero"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from xpsvae.errors import InputError
 from xpsvae.products import write_atomically
+from xpsvae.tex import escape
 
 __all__ = [
     "NOT_AVAILABLE",
@@ -94,7 +95,7 @@ def listing(items):
 
 def prose(text):
     r"""Plain text as LaTeX, abundances and relations in mathematics: ``$-$1.6 $<$ $[\mathrm{Fe}/...$``."""
-    text = re.sub(r"([%&#_$])", r"\\\1", text)
+    text = escape(text)
     text = re.sub(r"\[(\w+)/(\w+)\]", _abundance, text)
     text = re.sub(r"(?<![\w.])-(?=[\d ])", "$-$", text)
     return re.sub(r"([<>])", r"$\1$", text)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xpsvae import latex, report
+from xpsvae.paper import latex, numbers
 from xpsvae.errors import InputError
-from xpsvae.recipe import RECIPES
+from xpsvae.model.recipe import RECIPES
 
 PAPER = Path(__file__).parents[2] / "paper"
 TEXT = PAPER / "ms.tex"
@@ -179,9 +179,9 @@ KIEL = pd.DataFrame(
         "branch": ["ms", "ms", "ms", "gb", "gb", "gb"],
         "n": [10, 30, 20, 0, 5, 7],
         "centre": [5000.0, 5100.0, 5200.0, 0.0, 1.0, 2.0],
-        "mean_1": [0.1, 0.3, 0.2, None, 1.0, 3.0],
-        "mean_2": [3.0, 2.0, 1.0, None, 2.0, 2.0],
-        "mean_1_se": [0.1, 0.2, 0.3, None, 0.1, 0.2],
+        "z_1": [0.1, 0.3, 0.2, None, 1.0, 3.0],
+        "z_2": [3.0, 2.0, 1.0, None, 2.0, 2.0],
+        "z_1_se": [0.1, 0.2, 0.3, None, 0.1, 0.2],
     }
 )
 METALLICITY = pd.DataFrame(
@@ -204,10 +204,10 @@ ALPHA_TRACKS = pd.DataFrame(
         "m_h": [0.0, -0.37, -0.40, -0.42, -0.5],
         "alpha_m": [0.0, 0.01, 0.1, 0.21, 0.3],
         "logg": [2.0, 1.6, 2.0, 2.1, 2.5],
-        "mean_1": [0.0, 0.5, 0.0, -0.5, 9.0],
-        "mean_1_se": [0.1, 0.1, 0.1, 0.05, 0.1],
-        "mean_2": [0.0, 0.0, 5.0, 0.5, 9.0],
-        "mean_2_se": [0.1, 0.1, 0.1, 0.05, 0.1],
+        "z_1": [0.0, 0.5, 0.0, -0.5, 9.0],
+        "z_1_se": [0.1, 0.1, 0.1, 0.05, 0.1],
+        "z_2": [0.0, 0.0, 5.0, 0.5, 9.0],
+        "z_2_se": [0.1, 0.1, 0.1, 0.05, 0.1],
     }
 )
 
@@ -276,23 +276,23 @@ def stars():
 
 def all_macros():
     return {
-        **report.paper_macros(),
-        **report.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671),
-        **report.model_macros(CONFIG, HISTORY),
-        **report.latent_macros(LATENTS, DIMENSIONS),
-        **report.comparison_macros(COMPARISON, BASELINES, PER_STAR),
-        **report.track_macros(KIEL, METALLICITY, [1, 2]),
-        **report.alpha_track_macros(ALPHA_TRACKS, [1, 2]),
-        **report.alpha_macros(ALPHA, CLASSIFIERS),
+        **numbers.paper_macros(),
+        **numbers.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671),
+        **numbers.model_macros(CONFIG, HISTORY),
+        **numbers.latent_macros(LATENTS, DIMENSIONS),
+        **numbers.comparison_macros(COMPARISON, BASELINES, PER_STAR),
+        **numbers.track_macros(KIEL, METALLICITY, [1, 2]),
+        **numbers.alpha_track_macros(ALPHA_TRACKS, [1, 2]),
+        **numbers.alpha_macros(ALPHA, CLASSIFIERS),
     }
 
 
 def all_switches():
-    return report.switches(CROSSMATCH, CONFIG, LATENTS)
+    return numbers.switches(CROSSMATCH, CONFIG, LATENTS)
 
 
 def test_catalog_counts():
-    macros = report.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671)
+    macros = numbers.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671)
     expected = {
         "NFull": "1{,}097",
         "NTrain": "987",
@@ -307,12 +307,12 @@ def test_catalog_counts():
 
 def test_an_empty_bin_of_logg_has_no_spread():
     few = stars()[lambda frame: frame["logg"] != 1.2]
-    assert report.catalog_macros(CROSSMATCH, CUTFLOW, few, 3e-7, 0)["LoggSpread"] == latex.NOT_AVAILABLE
+    assert numbers.catalog_macros(CROSSMATCH, CUTFLOW, few, 3e-7, 0)["LoggSpread"] == latex.NOT_AVAILABLE
 
 
 def test_switches_follow_the_null_columns():
     assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
-    complete = report.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
+    complete = numbers.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
     assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
 
 
@@ -322,12 +322,12 @@ def test_switches_follow_the_null_columns():
 )
 def test_text_calls_a_recipe_published_only_if_it_is(change, flags):
     config = CONFIG | {"training": {"recipe": "published"} | RECIPES["published"] | change}
-    switches = report.switches(CROSSMATCH, config, LATENTS | {"dead": []})
+    switches = numbers.switches(CROSSMATCH, config, LATENTS | {"dead": []})
     assert {name for name, flag in switches.items() if flag} == flags
 
 
 def test_cutflow_table_holds_every_count_beside_the_papers():
-    table = report.cutflow_table(CUTFLOW)
+    table = numbers.cutflow_table(CUTFLOW)
     rows = [line.rstrip("\\ ").split(" & ") for line in table.splitlines() if line.count("&") == 8]
     assert rows == [
         ["all stars", "", "", "1{,}097", "502{,}311", "", "", "1{,}097", "502{,}311"],
@@ -342,7 +342,7 @@ def test_cutflow_table_holds_every_count_beside_the_papers():
 
 
 def test_model_numbers_come_from_the_last_epoch():
-    macros = report.model_macros(CONFIG, HISTORY)
+    macros = numbers.model_macros(CONFIG, HISTORY)
     expected = {
         "NEpochs": "250",
         "BatchSize": "1{,}024",
@@ -358,11 +358,11 @@ def test_parameters_are_those_of_the_model():
 
     model = ScatterVAE(20, 3)
     hidden = CONFIG["model"]["hidden"]
-    assert report.n_parameters(20, hidden, 3) == sum(weight.numel() for weight in model.parameters())
+    assert numbers.n_parameters(20, hidden, 3) == sum(weight.numel() for weight in model.parameters())
 
 
 def test_latents_in_use_and_what_they_follow():
-    macros = report.latent_macros(LATENTS, DIMENSIONS)
+    macros = numbers.latent_macros(LATENTS, DIMENSIONS)
     assert macros["KlList"] == "2.39, 0.00 and 1.90"
     assert (macros["NLive"], macros["LiveLatents"], macros["DeadLatents"]) == (
         "2",
@@ -377,7 +377,7 @@ def test_latents_in_use_and_what_they_follow():
 
 
 def test_comparison_medians_ranges_and_wins():
-    macros = report.comparison_macros(COMPARISON, BASELINES, PER_STAR)
+    macros = numbers.comparison_macros(COMPARISON, BASELINES, PER_STAR)
     expected = {
         "CoefficientRatioPca": "2.00",
         "CoefficientRatioPcaMin": "0.50",
@@ -397,11 +397,11 @@ def test_comparison_medians_ranges_and_wins():
 )
 def test_words_follow_the_ratio(ratio, word):
     comparison = COMPARISON | {"coefficients": compared([ratio] * 3, [ratio] * 3)}
-    assert report.comparison_macros(comparison, BASELINES, PER_STAR)["SvaeVersusPca"] == word
+    assert numbers.comparison_macros(comparison, BASELINES, PER_STAR)["SvaeVersusPca"] == word
 
 
 def test_tracks_count_filled_bins():
-    macros = report.track_macros(KIEL, METALLICITY, [1, 2])
+    macros = numbers.track_macros(KIEL, METALLICITY, [1, 2])
     bins = [macros[f"N{part}"] for part in ("MsBins", "MsFilled", "GbBins", "GbFilled")]
     assert bins == ["3", "3", "3", "2"]
     assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "6", "2")
@@ -409,16 +409,16 @@ def test_tracks_count_filled_bins():
 
 
 def test_tracks_name_the_latent_that_follows_them():
-    macros = report.track_macros(KIEL, METALLICITY, [1, 2])
+    macros = numbers.track_macros(KIEL, METALLICITY, [1, 2])
     assert (macros["MsTrackLatent"], macros["MsTrackRank"]) == ("$z_{2}$", r"\ensuremath{-1.00}")
     assert (macros["GbTrackLatent"], macros["GbTrackRank"]) == ("$z_{1}$", "1.00")
-    assert report.track_macros(KIEL, METALLICITY, [1])["MsTrackRank"] == "0.50"  # ranks 1, 3, 2
-    one_bin = report.track_macros(KIEL[4:5], METALLICITY, [1, 2])
+    assert numbers.track_macros(KIEL, METALLICITY, [1])["MsTrackRank"] == "0.50"  # ranks 1, 3, 2
+    one_bin = numbers.track_macros(KIEL[4:5], METALLICITY, [1, 2])
     assert one_bin["GbTrackLatent"] == one_bin["GbTrackRank"] == latex.NOT_AVAILABLE
 
 
 def test_alpha_scores_and_verdicts():
-    macros = report.alpha_macros(ALPHA, CLASSIFIERS)
+    macros = numbers.alpha_macros(ALPHA, CLASSIFIERS)
     expected = {
         "HighFraction": "20.1",
         "AccMajority": "0.795",
@@ -440,13 +440,13 @@ def test_alpha_scores_and_verdicts():
 
 
 def test_latents_along_the_track_of_fixed_metallicity():
-    macros = report.alpha_track_macros(ALPHA_TRACKS, [1, 2])
+    macros = numbers.alpha_track_macros(ALPHA_TRACKS, [1, 2])
     # Bins of 100 and 400 stars; standard deviations 0.1 sqrt(100) = 0.05 sqrt(400) = 1.
     expected = {"AlphaTrackLatent": "$z_{1}$", "AlphaTrackMove": r"\ensuremath{-1.00}", "WellFilled": "100"}
     expected |= {"AlphaTrackFrom": "0.01", "AlphaTrackTo": "0.21", "AlphaTrackLogg": r"\ensuremath{+0.50}"}
     assert macros.items() >= expected.items()
-    assert report.alpha_track_macros(ALPHA_TRACKS, [2])["AlphaTrackLatent"] == "$z_{2}$"
-    sparse = report.alpha_track_macros(ALPHA_TRACKS[:2], [1, 2])
+    assert numbers.alpha_track_macros(ALPHA_TRACKS, [2])["AlphaTrackLatent"] == "$z_{2}$"
+    sparse = numbers.alpha_track_macros(ALPHA_TRACKS[:2], [1, 2])
     assert set(sparse.values()) == {"100", latex.NOT_AVAILABLE}
 
 
@@ -462,7 +462,7 @@ def test_verdicts_turn_with_the_numbers():
     ]
     guessing = entry("latent", "leak_free", 0.8, 0.51, bounds=(0.49, 0.53))
     entries = [*CLASSIFIERS["classifiers"], guessing]
-    macros = report.alpha_macros(ALPHA, CLASSIFIERS | {"gains": gains, "classifiers": entries})
+    macros = numbers.alpha_macros(ALPHA, CLASSIFIERS | {"gains": gains, "classifiers": entries})
     assert macros["GainVerdict"].startswith("more than")
     assert macros["LatentVersusLabel"] == "above"
     assert macros["LatentVerdict"].startswith("give no evidence")
@@ -554,7 +554,7 @@ def test_no_result_is_typed_by_hand():
 def test_every_figure_is_shown_and_referred_to_once():
     text = without_comments(TEXT)
     assert sorted(re.findall(r"\\includegraphics\[[^]]*\]\{(\w+)\}", text)) == sorted(FIGURES)
-    labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + report.cutflow_table(CUTFLOW))
+    labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + numbers.cutflow_table(CUTFLOW))
     assert len(labels) == len(set(labels)) == len(FIGURES) + 4
     assert set(labels) <= set(re.findall(r"\\ref\{([\w:]+)\}", text))
 

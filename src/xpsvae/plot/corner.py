@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from xpsvae.analysis.sample import latent_columns
-from xpsvae.plotting import (
+from xpsvae.plot.style import (
     BRANCHES,
     FEWEST_STARS,
     SINGLE,
@@ -71,9 +71,9 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars of one branch: m_h [dex], latents mean_k.
+        Pristine stars of one branch: m_h [dex], latents z_k.
     tracks : pandas.DataFrame
-        branch, m_h_centre, n, mean_k; null where a bin is empty.
+        branch, m_h_centre, n, z_k; null where a bin is empty.
     dimensions : dict
         Dimension of each label.
     branch : str
@@ -89,7 +89,7 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     """
     all_dimensions = range(1, len(latent_columns(stars)) + 1)
     shown = sorted(distinct_dimensions(dimensions, ("m_h", "alpha_m", "teff"), all_dimensions))
-    columns = [f"mean_{dimension}" for dimension in shown]
+    columns = [f"z_{dimension}" for dimension in shown]
     extents = [limits(stars[column], outside=0.01, margin=0.15) for column in columns]
     figure, axes = corner_axes(SINGLE, extents, [latent_label(dimension) for dimension in shown])
     scale = metallicity_scale(tracks.m_h_centre)

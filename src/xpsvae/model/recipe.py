@@ -48,7 +48,7 @@ class Recipe:
     free_bits: float  # [nat] divergence of a latent that costs nothing
     warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
     restart_every: int = 0  # cosine: epochs from one restart to the next
-    final_learning_rate: float = 0.0  # cosine: where the rate is about to arrive at a restart
+    final_learning_rate: float = 0.0  # cosine: minimum learning rate, just before a restart
     n_latents: int = 6
     window: int = 0  # stars held at a time, by all processes together; 0: all stars, in each
     seed: int = 0  # of the initial weights, the order of the stars and the noise

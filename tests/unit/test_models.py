@@ -1,12 +1,14 @@
-"""Baselines against singular vectors by hand, closed-form spectra and exact linear algebra."""
+"""Comparison models against singular vectors by hand, closed-form spectra and exact linear algebra."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from xpsvae.analysis import baselines
+from xpsvae.compare.models import label_mlp, pca
+from xpsvae.compare.perceptron import fit_label_mlp
+from xpsvae.compare.registry import Given
 from xpsvae.errors import InputError
-from xpsvae.model.label_mlp import fit_label_mlp
 from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_to_coefficients
 
 TRAINING = {
@@ -38,11 +40,17 @@ def synthetic_stars(rng, n_stars=2000, n_wavelengths=40):
     return labels, np.exp(ln_flux), curve
 
 
+def given(x, train, n_latents=6):
+    nothing = np.zeros(x.shape[1])
+    return Given(None, train, ~train, x, np.ones_like(x), nothing, nothing + 1, n_latents)
+
+
 def test_pca_is_the_truncated_svd():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 20))
     train = np.arange(300) < 250
-    found, explained = baselines.predict_pca(x, train, ~train, 6)
+    prediction = pca.predict(given(x, train), components=6)
+    found, explained = prediction.coefficients, prediction.summary["explained_variance"]
     mean = x[train].mean(axis=0)
     _, singular, right = np.linalg.svd(x[train] - mean, full_matrices=False)
     expected = mean + (x[~train] - mean) @ right[:6].T @ right[:6]
@@ -52,8 +60,13 @@ def test_pca_is_the_truncated_svd():
 
 def test_pca_needs_more_stars_than_components():
     train = np.arange(10) < 6
-    with pytest.raises(InputError, match="baselines.components is 6 but there are 6 training stars"):
-        baselines.predict_pca(np.ones((10, 20)), train, ~train, 6)
+    with pytest.raises(InputError, match="comparison.pca.components is 6 but there are 6 training stars"):
+        pca.predict(given(np.ones((10, 20)), train), components=6)
+
+
+def test_pca_has_as_many_components_as_the_svae_has_latents():
+    x, train = np.random.default_rng(0).normal(size=(50, 20)), np.arange(50) < 40
+    assert pca.predict(given(x, train, n_latents=3)).summary["components"] == 3
 
 
 def test_label_mlp_learns_a_closed_form_spectrum_and_its_extinction_curve():
@@ -114,7 +127,7 @@ def smooth_population(rng, n_stars):
 def test_coefficients_from_smooth_flux_return_members_of_the_population():
     coefficients, mean, covariance = smooth_population(np.random.default_rng(5), 200)
     flux = coefficients_to_flux(coefficients)
-    found = baselines.coefficients_from_smooth_flux(flux, mean, covariance, 1e-6 * np.median(flux))
+    found = label_mlp.coefficients_from_smooth_flux(flux, mean, covariance, 1e-6 * np.median(flux))
     np.testing.assert_allclose(found, coefficients, atol=1e-6)
 
 
@@ -125,7 +138,7 @@ def test_coefficients_from_smooth_flux_minimise_the_posterior():
     flux = coefficients_to_flux(coefficients[:3])
     flux = flux * (1 + 0.01 * rng.normal(size=flux.shape))
     error = 0.01 * np.median(flux)
-    found = baselines.coefficients_from_smooth_flux(flux, mean, covariance, error)
+    found = label_mlp.coefficients_from_smooth_flux(flux, mean, covariance, error)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors[:, -5:] * np.sqrt(values[-5:])  # the population has five directions
     design = dr3_basis().design @ root / error
@@ -138,7 +151,7 @@ def test_coefficients_from_smooth_flux_minimise_the_posterior():
 
 @pytest.fixture
 def population():
-    """Give what `predict_label_mlp` takes: stars whose coefficients follow their labels, some without one."""
+    """Give what a model is given: stars whose coefficients follow their labels, some without one."""
     rng = np.random.default_rng(7)
     wavelength = dr3_basis().wavelengths / 1000
     continuum = np.exp(-1.2 / wavelength) / wavelength**3
@@ -155,42 +168,37 @@ def population():
     labels[592, 3] = -85.8
     train = np.arange(600) < 500
     mu, sigma = relative[train].mean(axis=0), relative[train].std(axis=0)
-    return {
-        "labels": labels,
-        "x": (relative - mu) / sigma,
-        "x_err": 1e-3 * mean[0] / np.tile(sigma, (600, 1)),
-        "mu": mu,
-        "sigma": sigma,
-        "train": train,
-        "test": ~train,
-        "a_k_range": (-0.2, 1.0),
-        "flux_error": 0.01,
-        **TRAINING,
-    }
+    stars = pd.DataFrame(labels, columns=label_mlp.MLP_LABELS).assign(sfd_ebv=np.nan)
+    x, x_err = (relative - mu) / sigma, 1e-3 * mean[0] / np.tile(sigma, (600, 1))
+    return Given(stars, train, ~train, x, x_err, mu, sigma, n_latents=6)
+
+
+SETTINGS = {"a_k_range": (-0.2, 1.0), "flux_error": 0.01, **TRAINING}
 
 
 def test_predictions_follow_the_labels(population):
-    found, summary = baselines.predict_label_mlp(**population)
-    truth = population["x"][population["test"]]
-    known = np.isfinite(found).all(axis=1)
-    assert np.sqrt(np.mean((found - truth)[known] ** 2)) < 0.2  # of a population of unit scatter
-    assert len(summary["extinction_curve"]) == len(summary["wavelength"])
+    found = label_mlp.predict(population, **SETTINGS)
+    truth = population.x[population.test]
+    known = found.known
+    assert np.sqrt(np.mean((found.coefficients - truth)[known] ** 2)) < 0.2  # of a population of unit scatter
+    assert len(found.summary["extinction_curve"]) == len(found.summary["wavelength"])
 
 
-def test_stars_without_labels_are_nan_and_counted(population):
-    found, summary = baselines.predict_label_mlp(**population)
-    assert np.flatnonzero(np.isnan(found).all(axis=1)).tolist() == [90, 91, 92]
-    assert np.isnan(found).sum() == 3 * found.shape[1]
-    assert summary["n_train"] == 499
-    assert summary["n_predicted"] == 97
-    assert summary["n_missing_label"] == 2
-    assert summary["n_a_k_outside"] == 1
+def test_stars_without_labels_are_not_known_and_counted(population):
+    found = label_mlp.predict(population, **SETTINGS)
+    assert np.flatnonzero(~found.known).tolist() == [90, 91, 92]
+    # as in the published code they are read as zeros: all the same, and nothing like a star
+    assert np.ptp(found.coefficients[~found.known], axis=0).max() == 0
+    assert found.summary["n_train"] == 499
+    assert found.summary["n_predicted"] == 97
+    assert found.summary["n_missing_label"] == 2
+    assert found.summary["n_a_k_outside"] == 1
 
 
 def test_too_few_labels_are_refused(population):
-    population["labels"][:450] = np.nan
+    population.stars.iloc[:450] = np.nan
     with pytest.raises(InputError, match="only 50 training stars have finite teff, logg, fe_h, a_k"):
-        baselines.predict_label_mlp(**population)
+        label_mlp.predict(population, **SETTINGS)
 
 
 def test_flux_errors_enter_the_training():
@@ -208,5 +216,5 @@ def test_flux_errors_enter_the_training():
 
 def test_extinction_is_the_datasets_own_or_that_of_the_map():
     own, of_map = np.array([0.1, np.nan, -0.05]), np.array([1.0, 2.0, np.nan])
-    np.testing.assert_array_equal(baselines.extinction(own, of_map), own)
-    np.testing.assert_allclose(baselines.extinction([None] * 3, of_map), [0.310, 0.620, np.nan])
+    np.testing.assert_array_equal(label_mlp.extinction(own, of_map), own)
+    np.testing.assert_allclose(label_mlp.extinction([None] * 3, of_map), [0.310, 0.620, np.nan])

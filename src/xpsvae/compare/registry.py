@@ -1,0 +1,170 @@
+"""The comparison models by name, and what each has to say of itself.
+
+A model is a module of `xpsvae.compare.models` and an entry of config group ``comparison`` under the same name;
+rules, residuals, figures and text ask here, and none of them knows how many there are. The module has
+
+``LABEL``        name in legends, with ``<...>`` for a number of its summary: ``"PCA (<components> components)"``
+``PROSE``        name within a sentence: ``"the label MLP"``
+``LOOK``         ``color``, ``linestyle``, ``marker`` and ``cmap`` of its lines in figures
+``KNOWS_LABELS`` whether it is given stellar labels
+``NEEDS``        products of the dataset that it reads, by name; it is left out where a dataset lacks one
+``CHAIN``        the boxes of Figure 4 from input to output: (text, ``"data"``, ``"labels"`` or ``"learnt"``)
+``TEXT``         its paragraph in the paper, LaTeX, with ``<...>`` for numbers of its summary
+``predict``      function (`Given`, **settings of its config entry) -> `Prediction`
+
+Modules are imported while the workflow is planned: they import what is heavy within ``predict``.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xpsvae.compare import models
+from xpsvae.errors import InputError
+
+__all__ = ["SVAE", "Given", "Prediction", "available", "card", "chosen", "filled", "get", "predict"]
+
+_CONTRACT = ("LABEL", "PROSE", "LOOK", "KNOWS_LABELS", "NEEDS", "CHAIN", "TEXT", "predict")
+
+# The model itself, in the same words. Colours are Tol's high-contrast trio: three greys as well.
+SVAE = {
+    "model": "svae",
+    "label": "sVAE",
+    "prose": "the sVAE",
+    "look": {"color": "#004488", "linestyle": "-", "marker": "o", "cmap": "Blues"},
+    "knows_labels": False,
+    "chain": [["XP\ncoefficients", "data"], ["<n_latents> latents", "learnt"],
+              ["coefficients\n± scatter", "data"]],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Given:
+    """What every model may use; rows are stars of the catalogue."""
+
+    stars: object  # pandas.DataFrame: labels, photometry
+    train: np.ndarray  # bool (n_stars,), the stars that trained the sVAE
+    test: np.ndarray  # bool (n_stars,)
+    x: np.ndarray  # standardised coefficients (n_stars, n_coefficients)
+    x_err: np.ndarray  # their errors
+    mu: np.ndarray  # normalisation of c / F_G (n_coefficients,)
+    sigma: np.ndarray
+    n_latents: int
+    extras: dict = field(default_factory=dict)  # products that the model needs: name -> path
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of the test stars, in the order of the catalogue.
+
+    Either ``coefficients``, standardised (n_test, n_coefficients), with NaN in columns that it does not
+    predict, or ``flux`` / F_G (n_test, 61) on the wavelengths of `xpsvae.compare.residuals`. ``known`` marks
+    the stars that the model knows what it needs of.
+    """
+
+    known: np.ndarray
+    coefficients: np.ndarray | None = None
+    flux: np.ndarray | None = None
+    summary: dict = field(default_factory=dict)  # numbers for its text; plain JSON
+
+
+def available():
+    """Names of all models that there are modules for."""
+    return sorted(module.name for module in pkgutil.iter_modules(models.__path__))
+
+
+def get(name):
+    """Module of a comparison model.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or it lacks part of the contract.
+    """
+    if name not in available():
+        near = difflib.get_close_matches(name, available(), n=1, cutoff=0.4)
+        raise InputError(
+            f"comparison model '{name}' (config group comparison) is not known: "
+            + (f"did you mean '{near[0]}'? There are " if near else "choose from ")
+            + f"{', '.join(available())}."
+        )
+    module = importlib.import_module(f"{models.__name__}.{name}")
+    missing = [part for part in _CONTRACT if not hasattr(module, part)]
+    if missing:
+        raise InputError(
+            f"comparison model '{name}' lacks {', '.join(missing)}: see xpsvae.compare.registry for what a "
+            "model has to say."
+        )
+    return module
+
+
+def chosen(config, extras):
+    """Models to compare with: those of the configuration whose needs this dataset meets.
+
+    Parameters
+    ----------
+    config : dict
+        Group ``comparison``: settings by model; null leaves a model out.
+    extras : collection of str
+        Products that the dataset has to offer.
+
+    Returns
+    -------
+    dict of str to dict
+        Settings by model, in the order of the configuration.
+    """
+    wanted = {name: settings for name, settings in config.items() if settings is not None}
+    return {name: settings for name, settings in wanted.items() if set(get(name).NEEDS) <= set(extras)}
+
+
+def predict(name, given, settings):
+    """Let a model predict the test stars.
+
+    Raises
+    ------
+    InputError
+        If a setting is not one of the model's, or the prediction does not have its form.
+    """
+    module = get(name)
+    known = list(inspect.signature(module.predict).parameters)[1:]
+    for setting in settings.keys() - set(known):
+        raise InputError(
+            f"config key 'comparison.{name}.{setting}' is not known: "
+            + (f"choose one of {', '.join(known)}." if known else "this model has no settings.")
+        )
+    prediction = module.predict(given, **settings)
+    n_test = int(given.test.sum())
+    for part in (prediction.known, prediction.coefficients, prediction.flux):
+        if part is not None and len(part) != n_test:
+            raise InputError(
+                f"comparison model '{name}' predicts {len(part)} stars where there are {n_test} test stars: "
+                "a row a test star, in the order of the catalogue."
+            )
+    if (prediction.coefficients is None) == (prediction.flux is None):
+        raise InputError(f"comparison model '{name}' has to predict either coefficients or flux.")
+    return prediction
+
+
+def card(name, summary):
+    """What a model says of itself, with the numbers of its summary filled in, as plain JSON."""
+    module = get(name)
+    return {
+        "model": name,
+        "label": filled(module.LABEL, summary),
+        "prose": filled(module.PROSE, summary),
+        "look": module.LOOK,
+        "knows_labels": module.KNOWS_LABELS,
+        "chain": [[filled(text, summary), kind] for text, kind in module.CHAIN],
+        "text": module.TEXT,
+        "summary": summary,
+    }
+
+
+def filled(text, summary, form=str):
+    """Put numbers of a summary, formed by ``form``, in place of their names in angle brackets."""
+    return re.sub(r"<(\w+)>", lambda match: form(summary[match.group(1)]), text)

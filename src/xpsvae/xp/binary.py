@@ -1,0 +1,242 @@
+"""XP_CONTINUOUS spectra in FITS files and VOTables, of all their tables; read whole."""
+
+import base64
+import io
+import math
+import re
+import warnings
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+import numpy as np
+
+from xpsvae.arrays import identifiers, plain
+from xpsvae.errors import InputError
+from xpsvae.xp.columns import (
+    FETCH_AGAIN,
+    REQUIRED,
+    dtype_of,
+    find_columns,
+    in_unit,
+    one_line,
+    parse_text,
+    read_bytes,
+)
+
+__all__ = ["fits_blocks", "votable_blocks"]
+
+_FITS_BLOCK = 2880  # bytes
+_BYTES = {
+    **dict.fromkeys(("boolean", "unsignedByte", "char"), 1),
+    **dict.fromkeys(("short", "unicodeChar"), 2),
+    **dict.fromkeys(("int", "float"), 4),
+    **dict.fromkeys(("long", "double", "floatComplex"), 8),
+    "doubleComplex": 16,
+}  # of one element in a VOTable's BINARY
+
+
+def fits_blocks(path, wanted):
+    """Rows of every table of a FITS file that has coefficients; see `xpsvae.xp.forms.blocks`."""
+    from astropy.io import fits
+
+    content = read_bytes(path)
+    standard = (fits.PrimaryHDU, fits.ImageHDU, fits.TableHDU, fits.BinTableHDU, fits.CompImageHDU)
+    with _readable(path, "FITS"), fits.open(io.BytesIO(content), lazy_load_hdus=False) as hdus:
+        if other := [number for number, hdu in enumerate(hdus) if not isinstance(hdu, standard)]:
+            raise InputError(f"{path} is damaged in HDU {other[0]}: {FETCH_AGAIN}.")
+        ends = [span["datLoc"] + span["datSpan"] for span in (hdu.fileinfo() for hdu in hdus)]
+        if max(ends) > len(content):
+            raise InputError(f"{path} is cut short ({len(content)} bytes): {FETCH_AGAIN}.")
+        # Of a damaged header astropy makes no HDU, or takes it for a part of the header before.
+        headers = sum(content.startswith(b"XTENSION", start) for start in range(0, len(content), _FITS_BLOCK))
+        if content[ends[-1] :].strip(b"\0 ") or headers != len(hdus) - 1:
+            raise InputError(f"{path} is damaged, HDU {len(hdus) - 1} or behind it: {FETCH_AGAIN}.")
+        tables = {
+            _called("HDU", number, hdu.name, path): hdu
+            for number, hdu in enumerate(hdus)
+            if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))
+        }
+        names = {where: list(map(str, hdu.columns.names)) for where, hdu in tables.items()}
+        found = {
+            where: {name: _fits_column(tables[where], there) for name, there in columns.items()}
+            for where, columns in _chosen(path, names, "binary table").items()
+        }
+    for where, columns in found.items():
+        yield from _rows(columns, wanted, where)
+
+
+def _fits_column(hdu, name):
+    values, null = hdu.data[name], hdu.columns[name].null
+    if null is not None and getattr(values, "dtype", np.dtype("O")).kind in "iu":
+        values = np.ma.masked_equal(values, null)
+    return values, hdu.columns[name].unit
+
+
+def votable_blocks(path, wanted):
+    """Rows of every table of a VOTable that has coefficients; see `xpsvae.xp.forms.blocks`."""
+    from astropy.io.votable import parse
+    from astropy.io.votable.exceptions import W18
+
+    content = read_bytes(path)
+    if re.search(rb"<(\w+:)?STREAM\s[^>]*href", content):
+        raise InputError(f"{path} keeps its rows in another file: give a VOTable that holds them.")
+    with _readable(path, "VOTable"):
+        warnings.simplefilter("error", W18)  # another number of rows than is announced
+        file = parse(io.BytesIO(content), verify="warn")
+        _require_success(file, path)
+        if b"STREAM" in content:
+            _require_whole_streams(content, path)
+        tables = {
+            _called("table", number, table.name or table.ID, path): table
+            for number, table in enumerate(file.iter_tables(), 1)
+        }
+        names = {where: [field.name for field in table.fields] for where, table in tables.items()}
+        found = {
+            where: _votable_columns(tables[where], columns)
+            for where, columns in _chosen(path, names, "table").items()
+        }
+    for where, columns in found.items():
+        yield from _rows(columns, wanted, where)
+
+
+def _votable_columns(element, columns):
+    table = element.to_table(use_names_over_ids=True)
+    return {name: (np.ma.asarray(table[there]), table[there].unit) for name, there in columns.items()}
+
+
+@contextmanager
+def _readable(path, form):
+    """Turn what a damaged file ends in into a sentence: in astropy that may be any exception."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # archives break the standards here and there
+            yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} is not readable as {form} ({one_line(error)}): {FETCH_AGAIN}.") from error
+
+
+def _require_success(file, path):
+    """Refuse the answer of a server that failed or left rows out: QUERY_STATUS says so, ERROR of old."""
+    queue = [file]
+    while queue:
+        element = queue.pop(0)
+        queue += element.resources
+        for info in element.infos:
+            name, status, reason = (
+                str(info.name).strip().upper(),
+                str(info.value).strip().upper(),
+                info.content,
+            )
+            if name == "ERROR":
+                status, reason = name, info.value
+            elif name != "QUERY_STATUS" or status == "OK":
+                continue
+            reason = f" ({one_line(reason)})" if reason else ""
+            if status == "OVERFLOW":
+                raise InputError(
+                    f"{path} is cut by the server's limit on rows, QUERY_STATUS OVERFLOW{reason}: "
+                    "ask for fewer stars at once."
+                )
+            raise InputError(
+                f"{path} is an error message of the server, QUERY_STATUS {status}{reason}: "
+                "correct the request and send it again."
+            )
+
+
+def _called(what, number, name, path):
+    return f"{what} {number}{f' ({name})' if name else ''} of {path}"
+
+
+def _require_whole_streams(content, path):
+    """Refuse binary rows that end in the middle of one: astropy leaves it out without a word."""
+    for table in ElementTree.fromstring(content).iterfind(".//{*}TABLE"):
+        fields = [
+            (field.get("datatype"), field.get("arraysize", "1")) for field in table.iterfind("{*}FIELD")
+        ]
+        for form, masks in (("BINARY", 0), ("BINARY2", (len(fields) + 7) // 8)):
+            for stream in table.iterfind(f"{{*}}DATA/{{*}}{form}/{{*}}STREAM"):
+                if fields and not _is_whole(base64.b64decode(stream.text or ""), fields, masks):
+                    raise InputError(
+                        f"{path} has a table whose binary data end in the middle of a row: {FETCH_AGAIN}, "
+                        "or in another form."
+                    )
+
+
+def _is_whole(data, fields, masks):
+    position = 0
+    while position < len(data):
+        position += masks
+        for datatype, arraysize in fields:
+            *fixed, last = arraysize.split("x")
+            count = math.prod(map(int, fixed))
+            if last.endswith("*"):
+                count *= int.from_bytes(data[position : position + 4], "big", signed=True)
+                position += 4
+            else:
+                count *= int(last)
+            if count < 0:
+                return False
+            position += -(-count // 8) if datatype == "bit" else count * _BYTES[datatype]
+    return position == len(data)
+
+
+def _chosen(path, names, kind):
+    """Columns to read of each table that has coefficients; a table with stars alone would lose them."""
+    present = {where: {name.strip().lower() for name in columns} for where, columns in names.items()}
+    chosen = {where: find_columns(names[where], where) for where in names if present[where] & set(REQUIRED)}
+    if not names:
+        raise InputError(f"{path} has no {kind}: {FETCH_AGAIN}.")
+    if not chosen:
+        best = max(names, key=lambda where: ("flux" in present[where], "source_id" in present[where]))
+        find_columns(names[best], path)
+    first = next(iter(chosen))
+    for where in chosen:
+        if other := sorted(chosen[first].keys() ^ chosen[where].keys()):
+            raise InputError(
+                f"only one of {first} and {where.removesuffix(f' of {path}')} has column {', '.join(other)}: "
+                "give files whose tables have the same columns."
+            )
+    for where in names:
+        if where not in chosen and "source_id" in present[where]:
+            raise InputError(
+                f"{where} has stars but no coefficients, beside {first.removesuffix(f' of {path}')}: "
+                "give a file of XP_CONTINUOUS alone."
+            )
+    return chosen
+
+
+def _rows(found, wanted, where):
+    """Rows of a table that is in memory: `found` has values and unit of each column."""
+    values, _ = found.pop("source_id")
+    source_id = identifiers(f"source_id in {where}", np.ma.filled(values, 0))
+    if source_id.ndim != 1:
+        raise InputError(f"source_id in {where} has several values a row: give one.")
+    rows = np.arange(len(source_id)) if wanted is None else np.flatnonzero(np.isin(source_id, wanted))
+    if len(rows):
+        yield (
+            source_id[rows],
+            {
+                name: _ragged(values[rows], name, unit, f"{name} in {where}")
+                for name, (values, unit) in found.items()
+            },
+        )
+
+
+def _ragged(column, name, unit, where):
+    """Like `parse_text`, for arrays that are no text: masked, empty, of fixed or variable length."""
+    dtype = dtype_of(name)
+    if column.dtype.kind in "SU" or isinstance(column[0], (str, bytes)):
+        import pyarrow as pa
+
+        texts = [x.decode("latin-1") if isinstance(x, bytes) else str(x) for x in np.ma.filled(column, "")]
+        values, lengths = parse_text(pa.array(texts), dtype, where)
+    elif column.dtype.kind == "O":
+        rows = [np.empty(0) if row is None else plain(where, row).ravel() for row in column]
+        values, lengths = np.concatenate(rows), np.array([len(row) for row in rows])
+    else:
+        values = plain(where, column).reshape(len(column), -1)
+        values, lengths = values.ravel(), np.full(len(values), values.shape[1])
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and so named and left out
+        return in_unit(values, name, unit, where).astype(dtype), lengths

@@ -1,0 +1,139 @@
+"""XP_CONTINUOUS spectra in csv and ecsv, as a stream."""
+
+import csv
+import gzip
+import re
+import zlib
+
+from xpsvae.errors import InputError
+from xpsvae.xp.columns import (
+    FETCH_AGAIN,
+    dtype_of,
+    find_columns,
+    gzipped,
+    in_unit,
+    one_line,
+    parse_text,
+)
+
+__all__ = ["text_blocks"]
+
+_BLOCK = 2 << 20  # bytes of text parsed at a time, some 50 spectra; pyarrow reads up to 40 blocks ahead
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
+
+
+def text_blocks(path, wanted):
+    """Rows of a csv or ecsv file, some at a time; see `xpsvae.xp.forms.blocks`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    header, delimiter, names = _text_header(path)
+    columns = find_columns(names, path)
+    declared = _declared(header)
+    datatype = declared.get(columns["source_id"], {}).get("datatype", "int64")
+    if not datatype.startswith(("int", "uint", "string")):  # digits may be lost though all are written
+        raise InputError(f"source_id in {path} is {datatype} by its header: give 64-bit integers.")
+    with pa.input_stream(str(path), compression="gzip" if gzipped(path) else None) as stream:
+        try:
+            reader = pa.csv.open_csv(
+                stream,
+                pa.csv.ReadOptions(block_size=_BLOCK, skip_rows=len(header)),
+                pa.csv.ParseOptions(delimiter=delimiter),
+                pa.csv.ConvertOptions(
+                    include_columns=list(columns.values()),
+                    column_types=dict.fromkeys(columns.values(), pa.string()),
+                    null_values=["", "null", "NULL", "nan", "NaN", "--"],
+                    strings_can_be_null=True,
+                ),
+            )
+            for batch in reader:
+                source_id = _text_identifiers(batch[columns["source_id"]], path)
+                if wanted is not None:
+                    rows = pc.is_in(source_id, value_set=pa.array(wanted))
+                    batch, source_id = batch.filter(rows), source_id.filter(rows)
+                if batch.num_rows:
+                    ragged = {}
+                    for name, there in columns.items():
+                        if name != "source_id":
+                            where = f"{name} in {path}"
+                            values, lengths = parse_text(batch[there], dtype_of(name), where)
+                            unit = declared.get(there, {}).get("unit")
+                            ragged[name] = in_unit(values, name, unit, where).astype(dtype_of(name)), lengths
+                    yield source_id.to_numpy(), ragged
+        except OSError as error:
+            raise InputError(f"{path} is a cut or damaged gzip file ({error}): {FETCH_AGAIN}.") from error
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{path} is not a regular table ({one_line(error)}): {FETCH_AGAIN}.") from error
+
+
+def _text_identifiers(texts, path):
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.fill_null(pc.utf8_trim_whitespace(texts), "0")
+    digits = pc.match_substring_regex(texts, "^-?[0-9]+$")  # pyarrow would read hexadecimal numbers as well
+    if not pc.all(digits).as_py():
+        other = texts.filter(pc.invert(digits))[0].as_py()
+        raise InputError(
+            f"{path} has '{one_line(other, 40)}' in column source_id, not an integer: "
+            "give source_ids with all their digits."
+        )
+    try:
+        return texts.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{path} has a source_id that needs more than 64 bits ({one_line(error)}): give Gaia source_ids."
+        ) from error
+
+
+def _text_header(path):
+    """Read the comment lines, the delimiter and the column names."""
+    comments, delimiter = [], ","
+    with (gzip.open if gzipped(path) else open)(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        try:
+            for line in lines:
+                if not line.startswith("#"):
+                    return comments, delimiter, _names(line, delimiter, path)
+                comments.append(line)
+                if line.startswith("# %ECSV"):
+                    delimiter = " "  # what the format means if no line names it
+                elif line.startswith("# delimiter:"):
+                    delimiter = line.split(":", 1)[1].strip().strip("'\"") or " "
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{path} is a cut or damaged gzip file ({error}): {FETCH_AGAIN}.") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not text ({error.reason}): {FETCH_AGAIN}.") from error
+    raise InputError(f"{path} has no line with column names: {FETCH_AGAIN}.")
+
+
+def _names(line, delimiter, path):
+    line = line.strip("\r\n")
+    if delimiter not in (",", " "):
+        raise InputError(
+            f"{path} names '{one_line(delimiter, 20)}' as delimiter: give ecsv with commas or blanks."
+        )
+    if delimiter not in line and "source_id" in line.lower():
+        for separator, what in _SEPARATORS.items():
+            if separator in line:
+                raise InputError(
+                    f"{path} has its columns separated by {what}: give csv, separated by commas, or ecsv."
+                )
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise InputError(f"{path} has no line with column names ({error}): {FETCH_AGAIN}.") from error
+
+
+def _declared(header):
+    """Datatype and unit of columns in the header of an ecsv file: {name: {"datatype": ..., "unit": ...}}."""
+    found = {}
+    for item in re.split(r"^# *- *", "".join(header), flags=re.MULTILINE)[1:]:
+        item = item.split("description:")[0]
+        pairs = re.findall(
+            r"(?:^#?|[{,]) *(name|datatype|unit): *(\"[^\"]*\"|'[^']*'|[^,}\n]*)", item, re.MULTILINE
+        )
+        said = {key: value.strip().strip("\"'") for key, value in pairs}
+        if "name" in said:
+            found[said["name"]] = said
+    return found
