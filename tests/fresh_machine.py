@@ -123,7 +123,8 @@ class System:
         if not pdf.startswith(b"%PDF-") or not pdf.rstrip().endswith(b"%%EOF") or len(pdf) < 100_000:
             sys.exit(f"{self.name}: results/library/paper/ms.pdf is no whole PDF")
         (OUTPUT / f"{self.name}.pdf").write_bytes(pdf)
-        shutil.copy(results / "tables/table1.json", OUTPUT / f"{self.name}.json")
+        table = min(results.rglob("table1.json"))  # of the variants, the corrected one
+        shutil.copy(table, OUTPUT / f"{self.name}.json")
         print(f"          ms.pdf, {len(pdf) // 1000} kB", flush=True)
 
 
