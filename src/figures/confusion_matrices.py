@@ -25,7 +25,9 @@ def draw(classifiers):
     """
     entries = {entry["classifier"]: entry for entry in classifiers["classifiers"]}
     entries = [
-        (classifier.in_figure, entries[key]) for key, classifier in CLASSIFIERS.items() if classifier.in_figure
+        (classifier.in_figure, entries[key])
+        for key, classifier in CLASSIFIERS.items()
+        if classifier.in_figure
     ]
     test = classifiers["sample"]
     high = test["n_test_high"] / test["n_test"]

@@ -111,5 +111,9 @@ if __name__ == "__main__":
         stars, subsets, latents, kiel = (
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "kiel")
         )
-        figure = draw(sample(stars, subsets, latents, **snakemake.params.choices), read_json(snakemake.input.dimensions), kiel)
+        figure = draw(
+            sample(stars, subsets, latents, **snakemake.params.choices),
+            read_json(snakemake.input.dimensions),
+            kiel,
+        )
         save(figure, snakemake.output.pdf, snakemake.output.png)

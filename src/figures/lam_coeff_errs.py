@@ -1,7 +1,7 @@
 """Figure 5: residuals of the five leading coefficients of each band, for all models."""
 
-from xpsvae.plot.style import DOUBLE, looks, save
 from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, looks, save
 
 
 def draw(residuals, comparison, printed_bias="own"):

@@ -125,5 +125,7 @@ if __name__ == "__main__":
         dimensions, latent_summary = (
             read_json(snakemake.input[name]) for name in ("dimensions", "latent_summary")
         )
-        figure = draw(sample(stars, subsets, latents, **snakemake.params.choices), dimensions, latent_summary, kiel)
+        figure = draw(
+            sample(stars, subsets, latents, **snakemake.params.choices), dimensions, latent_summary, kiel
+        )
         save(figure, snakemake.output.pdf, snakemake.output.png)

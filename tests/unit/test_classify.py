@@ -26,8 +26,8 @@ from xpsvae.analysis.classify import (
     resamples,
     scramble,
 )
-from xpsvae.paper.table1 import plain_text, table_rows, tabular
 from xpsvae.errors import InputError
+from xpsvae.paper.table1 import plain_text, table_rows, tabular
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xpsvae.paper import latex, numbers
 from xpsvae.errors import InputError
 from xpsvae.model.recipe import RECIPES
+from xpsvae.paper import latex, numbers
 
 PAPER = Path(__file__).parents[2] / "paper"
 TEXT = PAPER / "ms.tex"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from xpsvae.compare.residuals import statistics
-from xpsvae.plot.style import DOUBLE, MODELS
 from xpsvae.plot.residual_panels import BINS, SPAN, residual_panels
+from xpsvae.plot.style import DOUBLE, MODELS
 
 WIDTHS = {"svae": 1.0, "pca": 30.0, "label_mlp": 5.0}
 

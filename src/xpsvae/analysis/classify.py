@@ -319,7 +319,8 @@ def classify(
     report = {
         "classifiers": entries,
         "gains": _gains(scores),
-        "sample": {"how": SPLITS[test_stars], "label_features": label_features} | _describe(truth, len(train)),
+        "sample": {"how": SPLITS[test_stars], "label_features": label_features}
+        | _describe(truth, len(train)),
         "interval": "2.5 to 97.5 % of bootstrap resamples of the test stars; gains are paired",
     }
     return report, pd.concat(tables, ignore_index=True)

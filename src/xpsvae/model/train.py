@@ -19,12 +19,12 @@ from xpsvae.model import loss, storage
 from xpsvae.model.checkpoint import Checkpoints, State, fingerprint, require_writable
 from xpsvae.model.parallel import Processes
 from xpsvae.model.progress import Progress
+from xpsvae.model.recipe import RECIPES, Recipe, choose
 from xpsvae.model.standardise import checked, examine
 from xpsvae.model.stars import Stars, shard_names
 from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
-from xpsvae.model.recipe import RECIPES, Recipe, choose
 
 __all__ = ["Fitted", "fit", "history_csv", "learning_rate"]
 

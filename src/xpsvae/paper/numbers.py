@@ -335,7 +335,9 @@ def comparison_macros(summary, per_star):
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})}
+    ratios = {
+        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
+    }
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
@@ -343,7 +345,8 @@ def comparison_macros(summary, per_star):
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
         "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large" for name, ratio in ratios.items()
+            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
+            for name, ratio in ratios.items()
         ),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),

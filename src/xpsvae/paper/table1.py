@@ -100,9 +100,7 @@ def plain_text(rows):
     """
     heads = ("accuracy", "P_high", "P_low", "prec_high", "prec_low", "balanced", "AUC")
     table = [("classifier", "", *heads)]
-    table += [
-        (row["name"], row["whose"], *(_cell(row, metric) for metric in METRICS)) for row in rows
-    ]
+    table += [(row["name"], row["whose"], *(_cell(row, metric) for metric in METRICS)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     return "\n".join(
