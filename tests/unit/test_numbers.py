@@ -571,7 +571,7 @@ def test_no_result_is_typed_by_hand():
             r"steps of 10\\,nm",
             r"steps of 2\\,nm",
         ),
-        *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
+        *("343 wavelengths", "55 coefficients", "DR3", "DR17", "SDSS-IV"),
         # priors and prefactors
         *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
         # samples that are defined by numbers
