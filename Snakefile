@@ -43,7 +43,9 @@ rule all:
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
         list(EXTRAS.values()),
         expand(
-            f"{ROOT}/comparison/{{model}}.{{form}}", model=COMPARED, form=["npz", "json"]
+            f"{ROOT}/comparison/{{model}}.{{form}}",
+            model=COMPARED,
+            form=["npz", "json"],
         ),
         expand(
             f"{ROOT}/{choices.CORRECTED}/figures/{{figure}}.{{form}}",

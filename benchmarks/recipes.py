@@ -18,11 +18,11 @@ import pandas as pd
 import torch
 from common import machine
 
-from xpsvae.plot import style
 from xpsvae.analysis import latents
 from xpsvae.analysis.classify import common_sample, features, forest, metrics
 from xpsvae.analysis.sample import sample
 from xpsvae.model import infer, standardise, train
+from xpsvae.plot import style
 from xpsvae.products import read_array, read_json, read_table, write_text
 
 HERE = Path(__file__).parent

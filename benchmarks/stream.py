@@ -23,10 +23,10 @@ from common import machine, report
 
 from xpsvae.model import ScatterVAE
 from xpsvae.model.parallel import Processes
+from xpsvae.model.recipe import RECIPES
 from xpsvae.model.standardise import examine
 from xpsvae.model.stars import Stars
 from xpsvae.model.step import Flat, stepper
-from xpsvae.model.recipe import RECIPES
 
 N_INPUTS, N_LATENTS, N_SHARDS = 110, 6, 8
 SET_UPS = {"one process": (1, 1), "one process, two threads": (1, 2), "two processes": (2, 1)}

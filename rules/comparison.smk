@@ -35,7 +35,10 @@ for model, settings in COMPARED.items():
         params:
             model=model,
             settings=settings,
-            code=[code("scripts/predict_model.py"), code(f"xpsvae/compare/models/{model}.py")],
+            code=[
+                code("scripts/predict_model.py"),
+                code(f"xpsvae/compare/models/{model}.py"),
+            ],
         message:
             f"Predicting the test stars with {model}"
         script:

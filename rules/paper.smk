@@ -1,6 +1,5 @@
 """Numbers, and the paper."""
 
-
 # Besides `corrected` the text quotes what these two choices do to the classifiers.
 QUOTED = {
     key: made([rules.classify_alpha.output.classifiers], f"{choices.ONLY}{key}")[0]
@@ -62,7 +61,9 @@ rule build_paper:
         numbers=made(rules.build_numbers.output)[0],
         cutflow=made(rules.build_numbers.output)[1],
         table1=made([rules.classify_alpha.output.tex]),
-        figures=[f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES],
+        figures=[
+            f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES
+        ],
         citation=source("CITATION.cff"),
         # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],

@@ -1,7 +1,7 @@
 """Figure 5: residuals of the five leading coefficients of each band, for all models."""
 
-from xpsvae.plot.style import DOUBLE, looks, save
 from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, looks, save
 
 
 def draw(residuals, comparison, printed_bias="own"):
@@ -14,7 +14,7 @@ def draw(residuals, comparison, printed_bias="own"):
     comparison : dict
         ``models`` and their ``leading``: bias and width per column.
     printed_bias : str
-        ``"own"``, or ``"label_independent"``: for models that know labels the bias of the first that does not.
+        ``"own"``, or ``"label_independent"``: for models that know labels, that of the first that does not.
 
     Returns
     -------

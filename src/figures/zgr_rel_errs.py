@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from xpsvae.plot.style import DOUBLE, looks, save
 from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.style import DOUBLE, looks, save
 
 SHOWN = range(442, 893, 50)  # [nm]
 

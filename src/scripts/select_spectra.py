@@ -10,7 +10,10 @@ with job(snakemake):
     params = snakemake.params
     source_ids = gaia_archive.read_sources(snakemake.input.sources)
     entry = gaia_archive.bulk_entry(
-        Path(snakemake.input.checksums).read_text(encoding="utf-8"), params.url, int(snakemake.wildcards.part), params.files
+        Path(snakemake.input.checksums).read_text(encoding="utf-8"),
+        params.url,
+        int(snakemake.wildcards.part),
+        params.files,
     )
     file = gaia_archive.fetch_bulk(entry, source_ids, **snakemake.config["download"])
     chosen = gaia_archive.select(file, source_ids, params.invalid)

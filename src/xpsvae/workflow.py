@@ -10,6 +10,7 @@ import traceback
 from contextlib import contextmanager
 
 from xpsvae import provenance
+from xpsvae.debug import remember
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 
@@ -40,18 +41,24 @@ class _Tee:
 def job(snakemake):
     """Run the body of a script as a job of the workflow.
 
-    Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
-    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
-    tables that are written say which commit of this code they are from. An `InputError` is printed as its one
-    sentence, anything else with its traceback; both exit with 1.
+    Gives NumPy's BLAS one thread, since its sums depend on how many there are, and OpenMP and torch the job's
+    ``snakemake.threads``; hides the GPUs unless ``snakemake.resources.gpu`` grants one. Mirrors standard
+    error and output to the rule's log. Figures and tables that are written say which commit of this code they
+    are from. An `InputError` is printed as its one sentence, anything else with its traceback and a line that
+    runs the script alone in a debugger; both exit with 1.
     """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    for variable in ("OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[variable] = "1"
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     os.environ.setdefault("MPLBACKEND", "Agg")
     if not getattr(snakemake.resources, "gpu", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     script = sys.modules["__main__"].__file__  # where Snakemake found it, not the copy that runs
     provenance.set_mark([script, *imported_modules(script)], snakemake.config)
+    if getattr(snakemake, "debugging", False):
+        yield
+        return
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
@@ -59,19 +66,17 @@ def job(snakemake):
             yield
         except InputError as error:
             _stop(f"Error: {error}")
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                traceback.print_exc()
-                _stop()
-            _stop(f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun.")
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                _stop(
+                    f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun."
+                )
             traceback.print_exc()
-            _stop()
+            _stop(f"To look into it: python -m pdb -m xpsvae.debug {remember(snakemake, script)}")
         finally:
             sys.stdout, sys.stderr = streams
 
 
-def _stop(sentence=None):
-    if sentence:
-        print(sentence, file=sys.stderr)
+def _stop(sentence):
+    print(sentence, file=sys.stderr)
     raise SystemExit(1)

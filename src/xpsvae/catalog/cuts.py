@@ -151,8 +151,7 @@ def select(stars, cuts, aspcapflag_bits):
     empty = [name for name, count in counts.items() if not count]
     if empty:
         raise InputError(
-            f"none of {len(stars)} stars is left in {', '.join(empty)}: "
-            "widen cuts, or use more stars."
+            f"none of {len(stars)} stars is left in {', '.join(empty)}: widen cuts, or use more stars."
         )
     cutflow = {
         "stars": counts,

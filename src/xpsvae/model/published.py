@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from xpsvae.errors import InputError
+from xpsvae.model.recipe import RECIPES
 from xpsvae.model.storage import load_into, save
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import write_text
-from xpsvae.model.recipe import RECIPES
 
 __all__ = ["load_published", "save_published"]
 

@@ -100,7 +100,11 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
         **{f"N{name.capitalize()}": count(number) for name, number in counts.items()},
         "NRows": count(labels["rows"]),
         "NDuplicateRows": count(labels["duplicates_dropped"]),
-        "NUnmatched": count(labels["unmatched"]),
+        "UnmatchedSources": (
+            f"{count(labels['unmatched'])} labelled sources lack a spectrum"
+            if labels["unmatched"]
+            else "every labelled source has a spectrum"
+        ),
         "GMin": decimal(g.min(), 1),
         "GMax": decimal(g.max(), 1),
         "GMedian": decimal(g.median(), 1),
@@ -335,7 +339,9 @@ def comparison_macros(summary, per_star):
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})}
+    ratios = {
+        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
+    }
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
@@ -343,13 +349,14 @@ def comparison_macros(summary, per_star):
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
         "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large" for name, ratio in ratios.items()
+            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
+            for name, ratio in ratios.items()
         ),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
-        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
+        "SvaeVersus": listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items()),
     }
 
 
@@ -358,8 +365,8 @@ def _ratios(cards, space, what):
         if "ratio" in space.get(name, {}):
             ratio = sorted(space[name]["ratio"])
             yield (
-                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
-                f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
+                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and "
+                f"runs from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
                 f"{count(sum(value > 1 for value in ratio))} of {count(len(ratio))} {what}."
             )
 
@@ -471,7 +478,7 @@ def _gain_macros(report, pairs=None):
 
 
 def switch_macros(label_features, leakage):
-    """What two choices of the published code do to the classifiers, each alone.
+    """Say what two choices of the published code do to the classifiers, each alone.
 
     Parameters
     ----------
@@ -528,5 +535,5 @@ def _beyond(bounds):
 
 def _gain(bounds):
     if bounds[0] > 0:
-        return "more than resampling the test stars explains"
-    return "a loss" if bounds[1] < 0 else "no more than resampling the test stars explains"
+        return "a gain whose 95 per cent interval lies above zero"
+    return "a loss" if bounds[1] < 0 else "a change whose 95 per cent interval holds zero"

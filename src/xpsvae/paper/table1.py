@@ -1,7 +1,7 @@
 """Table 1 of the paper: the scores of the alpha classifiers, as rows, as a LaTeX tabular and as text.
 
 The rows are those of `xpsvae.analysis.classify`, with the majority class and the published values as
-reference. To read it in a terminal: ``python -m xpsvae.paper.table1 results/library/corrected/tables/table1.json``.
+reference. To read it in a terminal: ``python -m xpsvae.paper.table1 FILE``, a ``table1.json``.
 """
 
 import sys
@@ -100,9 +100,7 @@ def plain_text(rows):
     """
     heads = ("accuracy", "P_high", "P_low", "prec_high", "prec_low", "balanced", "AUC")
     table = [("classifier", "", *heads)]
-    table += [
-        (row["name"], row["whose"], *(_cell(row, metric) for metric in METRICS)) for row in rows
-    ]
+    table += [(row["name"], row["whose"], *(_cell(row, metric) for metric in METRICS)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     return "\n".join(
