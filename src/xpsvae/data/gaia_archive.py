@@ -173,7 +173,7 @@ def bulk_entry(checksums, url, part, parts):
     if bad := [line for line in lines if len(line) != 2 or not _BULK_FILE.fullmatch(line[1].lstrip("*"))]:
         raise InputError(
             f"the list of MD5 sums holds the line '{' '.join(bad[0])[:60]}', not a digest and the name of a "
-            "file of XP continuous spectra: check archive.bulk.url."
+            "file of XP continuous spectra: check gaia_sdss.bulk.url."
         )
     if len(lines) != parts:
         raise InputError(
