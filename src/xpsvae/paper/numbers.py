@@ -340,7 +340,9 @@ def comparison_macros(summary, per_star):
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
     ratios = {
-        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
+        card["prose"]: _median(coefficients[name]["ratio"])
+        for name, card in cards.items()
+        if "ratio" in coefficients.get(name, {})
     }
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
@@ -349,8 +351,7 @@ def comparison_macros(summary, per_star):
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
         "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
-            for name, ratio in ratios.items()
+            f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items()
         ),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
