@@ -95,7 +95,15 @@ def first_docstring_gone(text):
         lambda text: re.sub(r'(\n    )"""[A-Z]', r'\1"""Another word: A', text),  # of functions and classes
         lambda text: text.replace(" == ", "  ==  ").replace(" = ", "  =  "),
     ],
-    ids=["comment below", "comment above", "blank lines", "docstring", "no docstring", "docstrings", "blanks"],
+    ids=[
+        "comment below",
+        "comment above",
+        "blank lines",
+        "docstring",
+        "no docstring",
+        "docstrings",
+        "blanks",
+    ],
 )
 @pytest.mark.parametrize("module", ["model/parallel.py", "model/train.py", "model/standardise.py"])
 def test_comments_docstrings_and_layout_of_a_module_leave_the_digest(package, train, module, change):

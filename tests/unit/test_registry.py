@@ -92,9 +92,15 @@ def test_what_a_model_says_has_its_numbers_filled_in(drop):
     drop()
     card = registry.card("dummy", {"size": 7})
     assert card == json.loads(json.dumps(card)) | {"chain": card["chain"], "look": card["look"]}
-    assert (card["model"], card["label"], card["prose"]) == ("dummy", "dummy (7 numbers)", "a model of 7 numbers")
+    assert (card["model"], card["label"], card["prose"]) == (
+        "dummy",
+        "dummy (7 numbers)",
+        "a model of 7 numbers",
+    )
     assert card["chain"][0] == ["7 in", "data"] and card["knows_labels"] is False
-    assert card["text"] == "It has <size> numbers." and card["summary"] == {"size": 7}  # for the paper to fill in
+    assert card["text"] == "It has <size> numbers." and card["summary"] == {
+        "size": 7
+    }  # for the paper to fill in
     assert registry.filled(card["text"], {"size": 7000}, "{:,}".format) == "It has 7,000 numbers."
 
 
@@ -117,7 +123,9 @@ def test_an_unknown_model_is_named_with_the_nearest():
 @pytest.mark.parametrize("part", ["LABEL", "PROSE", "LOOK", "KNOWS_LABELS", "NEEDS", "CHAIN", "TEXT"])
 def test_a_model_that_leaves_something_unsaid_is_refused(drop, part):
     drop(WHOLE.replace(f"\n{part} = ", "\nOTHER = "))
-    with pytest.raises(InputError, match=f"comparison model 'dummy' lacks {part}: see xpsvae.compare.registry"):
+    with pytest.raises(
+        InputError, match=f"comparison model 'dummy' lacks {part}: see xpsvae.compare.registry"
+    ):
         registry.get("dummy")
 
 
@@ -169,7 +177,12 @@ def test_a_model_whose_needs_a_dataset_does_not_meet_is_left_out(settings):
     extras = {"normalisation": "n.json", "lb23_label_independent": "i.npy"}
     assert list(registry.chosen(settings["comparison"], extras)) == ["pca", "label_mlp", "lb23"]
     extras["lb23_label_dependent"] = "d.npy"
-    assert list(registry.chosen(settings["comparison"], extras)) == ["pca", "label_mlp", "lb23", "lb23_labels"]
+    assert list(registry.chosen(settings["comparison"], extras)) == [
+        "pca",
+        "label_mlp",
+        "lb23",
+        "lb23_labels",
+    ]
 
 
 def test_an_unknown_model_of_the_configuration_is_refused_unless_it_is_left_out():
@@ -227,5 +240,7 @@ def test_a_model_of_flux_goes_all_the_way_to_its_residuals(drop, given):
     np.testing.assert_allclose(per_star["rmse_flux_dummy"], 2.5, rtol=1e-6)
     np.testing.assert_allclose(summary["wavelengths"]["dummy"]["rmse"], 2.5, rtol=1e-6)
     np.testing.assert_allclose(
-        summary["wavelengths"]["dummy"]["ratio"], 2.5 / np.array(summary["wavelengths"]["svae"]["rmse"]), rtol=1e-6
+        summary["wavelengths"]["dummy"]["ratio"],
+        2.5 / np.array(summary["wavelengths"]["svae"]["rmse"]),
+        rtol=1e-6,
     )
