@@ -25,5 +25,5 @@ def shared():
 
 @pytest.fixture(scope="session")
 def settings():
-    """Settings of config.yaml: the only place that holds the defaults of the analysis."""
+    """Read config.yaml: the only place that holds the defaults of the analysis."""
     return copy.deepcopy(SETTINGS)

@@ -1,4 +1,4 @@
-"""Choices and variants: names, the rules and arguments that they steer, and what every value does to the analysis."""
+"""Choices and variants: their names, the rules and arguments that they steer, and what each value does."""
 
 import functools
 import importlib.util

@@ -1,4 +1,4 @@
-"""The modules a script imports, followed and no more than it needs; and what they do, whatever they look like."""
+"""The modules a script imports: followed, and no more than it needs; and what they do, however they look."""
 
 import re
 import shutil

@@ -387,14 +387,16 @@ def test_latents_in_use_and_what_they_follow():
 def test_comparison_medians_ranges_and_wins():
     macros = numbers.comparison_macros(COMPARISON, PER_STAR)
     assert macros["CoefficientRatios"] == (
-        "Relative to PCA the ratio has a median of 2.00 and runs from 0.50 to 3.00; it exceeds one for 3 of 4 "
-        "coefficients. Relative to the label MLP the ratio has a median of 0.62 and runs from 0.25 to 4.00; it "
-        "exceeds one for 1 of 4 coefficients."
+        "Relative to PCA the ratio has a median of 2.00 and runs from 0.50 to 3.00; it exceeds one for 3 of "
+        "4 coefficients. "
+        "Relative to the label MLP the ratio has a median of 0.62 and runs from 0.25 to 4.00; it exceeds one "
+        "for 1 of 4 coefficients."
     )
     assert macros["FluxRatios"] == (
-        "Relative to PCA the ratio has a median of 1.00 and runs from 0.90 to 1.20; it exceeds one for 1 of 3 "
-        "wavelengths. Relative to the label MLP the ratio has a median of 2.00 and runs from 1.00 to 3.00; it "
-        "exceeds one for 2 of 3 wavelengths."
+        "Relative to PCA the ratio has a median of 1.00 and runs from 0.90 to 1.20; it exceeds one for 1 of "
+        "3 wavelengths. "
+        "Relative to the label MLP the ratio has a median of 2.00 and runs from 1.00 to 3.00; it exceeds one "
+        "for 2 of 3 wavelengths."
     )
     assert macros["ModelRatios"] == (
         "that of PCA is 2.00 times as large and that of the label MLP is 0.62 times as large"
