@@ -161,7 +161,7 @@ def test_the_published_figure_is_drawn_from_published_products_and_shared_ones(c
     ]  # fmt: skip
 
 
-DUMMY = '''"""A model for tests: the observed coefficients, off by a constant number of standard deviations."""
+DUMMY = '''"""A model for tests: the observed coefficients, off by a constant number of errors."""
 
 import numpy as np
 
@@ -177,8 +177,8 @@ TEXT = "The dummy is off by <shift>."
 
 
 def predict(given, shift=7):
-    x = given.x[given.test]
-    return Prediction(np.ones(len(x), dtype=bool), x + shift * given.x_err[given.test], summary={"shift": shift})
+    x, known = given.x[given.test], np.ones(given.test.sum(), dtype=bool)
+    return Prediction(known, x + shift * given.x_err[given.test], summary={"shift": shift})
 '''
 FIGURES_5_TO_9 = ("lam_coeff_errs", "compare_lam", "zgr_rel_errs", "compare_zgr", "err_stellar_labels")
 
