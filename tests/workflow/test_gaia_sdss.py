@@ -114,7 +114,7 @@ def configure(clone, base, spectra):
         },
         recipes={"fast": {"epochs": 10}},
         classifiers={"n_bootstrap": 50},
-        baselines={"epochs": 5},
+        comparison={"label_mlp": {"epochs": 5}},
     )
 
 
@@ -157,13 +157,15 @@ def test_dry_run_needs_no_network(tmp_path):
     clone = Clone(tmp_path)
     for spectra, rule in (("datalink", "retrieve_spectra"), ("bulk", "select_spectra")):
         configure(clone, "http://127.0.0.1:9", spectra)
-        assert {"retrieve_table", "convert_labels", rule, "build_paper"} <= set(clone.planned("all"))
+        assert {"retrieve_all_star", "retrieve_astronn", "convert_labels", rule, "build_paper"} <= set(
+            clone.planned("all")
+        )
 
 
 def test_the_paper_and_its_table_are_made(clone):
     root = clone.folder / "results/gaia_sdss"
     assert (root / "paper/ms.pdf").stat().st_size > 100_000
-    assert (root / "tables/table1.tex").exists()
+    assert (root / "corrected/tables/table1.tex").exists()
     assert clone.planned("all") == []
 
 
@@ -223,7 +225,7 @@ def test_who_fell_out_is_listed_with_the_reason(clone, survey):
 
 def test_correlations_are_those_of_the_test_stars(clone, spectra):
     stars, _, _, folder = catalog(clone)
-    test = read_table(folder / "subsets.parquet").test.to_numpy()
+    test = read_table(folder / "split.parquet").test.to_numpy()
     correlations = read_array(folder / "correlations.npy")
     assert correlations.shape == (test.sum(), 2, 1485) and correlations.dtype == np.float32
     row_of = {source_id: row for row, source_id in enumerate(spectra["source_id"])}
@@ -259,7 +261,7 @@ def test_a_wrong_table_stops_with_a_sentence(server, tmp_path):
     clone = Clone(tmp_path)
     configure(clone, server.base, "datalink")
     wrong = {"url": server.url(ALL_STAR), "checksum": "sha1:" + "0" * 40}
-    clone.configure(download={"attempts": 1}, archive={"all_star": wrong})
+    clone.configure(download={"attempts": 1}, gaia_sdss={"all_star": wrong})
     run = clone.snakemake("--cores", "1", "convert_labels")
     assert run.returncode != 0
     assert "allStar-dr17.fits could not be downloaded" in run.stderr and "Traceback" not in run.stderr
