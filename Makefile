@@ -11,7 +11,7 @@ paper: install
 	$(RUN) snakemake all --cores $(CORES) --config dataset=$(DATASET)
 	@echo
 	@echo "The paper: results/$(DATASET)/paper/ms.pdf"
-	@$(RUN) xpsvae.paper.table1 results/$(DATASET)/tables/table1.json
+	@$(RUN) xpsvae.paper.table1 results/$(DATASET)/corrected/tables/table1.json
 
 test: install
 	$(RUN) pytest

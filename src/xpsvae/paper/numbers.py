@@ -340,7 +340,9 @@ def comparison_macros(summary, per_star):
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
     ratios = {
-        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
+        card["prose"]: _median(coefficients[name]["ratio"])
+        for name, card in cards.items()
+        if "ratio" in coefficients.get(name, {})
     }
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
@@ -349,14 +351,13 @@ def comparison_macros(summary, per_star):
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
         "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
-            for name, ratio in ratios.items()
+            f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items()
         ),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
-        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
+        "SvaeVersus": listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items()),
     }
 
 
@@ -365,8 +366,8 @@ def _ratios(cards, space, what):
         if "ratio" in space.get(name, {}):
             ratio = sorted(space[name]["ratio"])
             yield (
-                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
-                f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
+                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and "
+                f"runs from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
                 f"{count(sum(value > 1 for value in ratio))} of {count(len(ratio))} {what}."
             )
 
@@ -478,7 +479,7 @@ def _gain_macros(report, pairs=None):
 
 
 def switch_macros(label_features, leakage):
-    """What two choices of the published code do to the classifiers, each alone.
+    """Say what two choices of the published code do to the classifiers, each alone.
 
     Parameters
     ----------
