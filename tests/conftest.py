@@ -25,9 +25,5 @@ def shared():
 
 @pytest.fixture(scope="session")
 def settings():
-<<<<<<< HEAD
-    """Give the settings of config.yaml: the only place that holds the defaults of the analysis."""
-=======
     """Read config.yaml: the only place that holds the defaults of the analysis."""
->>>>>>> 7f42159ad747ac557bed9e80e313d48a617c4ad4
     return copy.deepcopy(SETTINGS)

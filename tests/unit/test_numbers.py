@@ -573,11 +573,7 @@ def test_no_result_is_typed_by_hand():
             r"steps of 10\\,nm",
             r"steps of 2\\,nm",
         ),
-<<<<<<< HEAD
-        *("343 wavelengths", "55 coefficients", "DR3", "DR17", "SDSS-IV"),
-=======
         *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
->>>>>>> 7f42159ad747ac557bed9e80e313d48a617c4ad4
         # priors and prefactors
         *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
         # samples that are defined by numbers
