@@ -350,28 +350,39 @@ def comparison_macros(summary, per_star, components):
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {
-        card["prose"]: _median(coefficients[name]["ratio"])
-        for name, card in cards.items()
-        if "ratio" in coefficients.get(name, {})
-    }
+    ratios, flux_ratios = (
+        {
+            card["prose"]: _median(space[name]["ratio"])
+            for name, card in cards.items()
+            if "ratio" in space.get(name, {})
+        }
+        for space in (coefficients, flux)
+    )
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
         "NWavelengths": count(len(flux["svae"]["rmse"])),
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
-        "ModelRatios": listing(
-            f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items()
-        ),
+        "ModelRatios": _times(ratios),
+        "FluxModelRatios": _times(flux_ratios),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
         "ComponentsCoefficients": equal[0],
         "ComponentsFlux": equal[1],
-        "SvaeVersus": listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items()),
+        "SvaeVersus": _all_versus(ratios),
+        "SvaeVersusFlux": _all_versus(flux_ratios),
     }
+
+
+def _times(ratios):
+    return listing(f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items())
+
+
+def _all_versus(ratios):
+    return listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items())
 
 
 def _fewest(components, space):
