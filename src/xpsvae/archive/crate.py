@@ -98,7 +98,8 @@ def write(folder, manifest):
         inputs = [entity(path) for path in rule["inputs"]]
         if not any(path in made for path in rule["inputs"]):
             inputs += sources
-        action = add(f"#run-{rule['rule']}", "CreateAction", name=rule["rule"])
+        identifier = re.sub(r"\W+", "-", rule["rule"]).strip("-")  # one of a variant has brackets
+        action = add(f"#run-{identifier}", "CreateAction", name=rule["rule"])
         action["description"] = rule["description"]
         action["instrument"], action["object"] = script, inputs
         action["result"] = [entity(path) for path in rule["outputs"]]
