@@ -38,7 +38,7 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
     Parameters
     ----------
     stars : pandas.DataFrame (n,)
-        Pristine stars: m_h, alpha_m [dex], latents z_k.
+        All stars: m_h, alpha_m [dex], latents z_k.
     marks : pandas.DataFrame (n,)
         Of the same stars: giant (bool), high_alpha and enceladus (nullable).
     alpha_tracks : pandas.DataFrame
@@ -130,10 +130,9 @@ if __name__ == "__main__":
             for name in ("stars", "subsets", "latents", "sequences", "alpha_tracks")
         )
         choices, nominal = snakemake.params.choices, snakemake.params.fixed_m_h
-        pristine = sample(stars, subsets, latents, latent=choices["latent"])
         figure = draw(
-            pristine,
-            sequences.loc[pristine.index],
+            sample(stars, subsets, latents, subset="full", latent=choices["latent"]),
+            sequences,
             alpha_tracks,
             read_json(snakemake.input.alpha_summary),
             read_json(snakemake.input.dimensions),

@@ -16,19 +16,16 @@ def draw(classifiers):
     Parameters
     ----------
     classifiers : dict
-        ``classifiers``: entries with classifier, ``confusion`` (fractions of the test stars; rows are the true
-        class, high-alpha first), accuracy, recall_high, recall_low; ``sample``: n_test, n_test_high, majority.
+        ``classifiers``: entries with classifier, ``confusion`` (fractions of the test stars; rows are the
+        true class, high-alpha first), accuracy, recall_high, recall_low; ``sample``: n_test, n_test_high,
+        majority.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     entries = {entry["classifier"]: entry for entry in classifiers["classifiers"]}
-    entries = [
-        (classifier.in_figure, entries[key])
-        for key, classifier in CLASSIFIERS.items()
-        if classifier.in_figure
-    ]
+    entries = [(shown.in_figure, entries[key]) for key, shown in CLASSIFIERS.items() if shown.in_figure]
     test = classifiers["sample"]
     high = test["n_test_high"] / test["n_test"]
 

@@ -41,13 +41,15 @@ class _Tee:
 def job(snakemake):
     """Run the body of a script as a job of the workflow.
 
-    Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
-    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
-    tables that are written say which commit of this code they are from. An `InputError` is printed as its one
-    sentence, anything else with its traceback and a line that runs the script alone in a debugger; both exit
-    with 1.
+    Gives NumPy's BLAS one thread, since its sums depend on how many there are, and OpenMP and torch the job's
+    ``snakemake.threads``; hides the GPUs unless ``snakemake.resources.gpu`` grants one. Mirrors standard
+    error and output to the rule's log. Figures and tables that are written say which commit of this code they
+    are from. An `InputError` is printed as its one sentence, anything else with its traceback and a line that
+    runs the script alone in a debugger; both exit with 1.
     """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    for variable in ("OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[variable] = "1"
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     os.environ.setdefault("MPLBACKEND", "Agg")
     if not getattr(snakemake.resources, "gpu", 0):

@@ -128,7 +128,7 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     pristine : array (n,) of bool
         Stars with pristine labels.
     enceladus : str
-        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its place.
+        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` stands in.
     classified : str
         Stars that the classifiers are for: ``"giants"``, or all ``"pristine"`` ones as published.
 
@@ -137,8 +137,8 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     frame : pandas.DataFrame (n,)
         source_id; ``giant`` (bool): pristine, all labels known, log g < 3.8, T_eff < 5500 K, [Fe/H] > -1;
         ``classified`` (bool): the giants, or all pristine stars of known labels; ``high_alpha`` (nullable):
-        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star is not
-        pristine or lacks what the selection needs, and for the chemical selection also where it is no giant
+        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star lacks
+        what the selection needs. Actions select among all stars, as in the paper, chemistry among pristine giants
         (log g < 3.8, T_eff < 5500 K).
     selection : str
         Key of `ENCELADUS`: what was done.
@@ -159,7 +159,7 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
 
     needed = [column[name] for name in ("j_r", "l_z", "j_z", "parallax", "parallax_error")]
     if np.isfinite(column["j_r"]).any():
-        candidates = complete & np.all(np.isfinite(needed), axis=0)
+        candidates = np.all(np.isfinite(needed), axis=0)
         members, selection = gaia_enceladus(*needed, selection=enceladus), enceladus
     else:
         selection, candidates = "chemical", evolved

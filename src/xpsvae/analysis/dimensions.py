@@ -74,7 +74,7 @@ def association(latents, label, dims, fixed=None, n_bins=20, n_groups=5):
     if sizes.min() < n_bins:
         raise InputError(
             f"a latent dimension is chosen from groups of stars of which one has only {sizes.min()} stars: "
-            f"at least {n_bins} are needed, so use more stars or loosen cuts: pristine in config.yaml."
+            f"at least {n_bins} are needed, so use more stars or loosen cuts (good, pristine) in config.yaml."
         )
     groups = [group == number for number in range(len(sizes))]
     return {
@@ -147,7 +147,7 @@ def boundary(latents, main_sequence, dims):
     if min(n_main, n - n_main) < 2:
         raise InputError(
             f"{n_main} of {n} stars lie on the main sequence (Eq. 10): a boundary needs two stars on each "
-            "side, so use more stars or loosen cuts: pristine in config.yaml."
+            "side, so use more stars or loosen cuts (good, pristine) in config.yaml."
         )
     best = None
     for dim in dims:
@@ -172,15 +172,19 @@ def boundary(latents, main_sequence, dims):
     return best | {"majority": max(n_main, n - n_main) / n}
 
 
-def dimensions(frame, live, n_bins=20):
+def dimensions(frame, pristine, live, n_bins=20):
     """Choose the dimensions of all labels and the boundary of the main sequence.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and draws ``draw_k``.
-        The boundary is one in ``z_k``; associations are those of the draw: in an almost collapsed dimension the mean still follows the
-        labels, but far below the posterior's width, so that neither decoder nor reader could use it.
+        Stars of good labels with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and
+        draws ``draw_k``.
+        The boundary is one in ``z_k``. Associations are those of the draw: in an almost collapsed dimension
+        the mean still follows the labels, but far below the posterior's width, so that neither decoder nor
+        reader could use it.
+    pristine : array (n,) of bool
+        Stars on which the dimension of [alpha/M] is chosen, as the figure shows these; all others use all.
     live : sequence of int
         1-based live dimensions; the collapsed ones are never chosen.
     n_bins : int
@@ -211,7 +215,7 @@ def dimensions(frame, live, n_bins=20):
         name: association(draws[placed], label[name][placed], live, n_bins=n_bins) for name in LABELS[:3]
     }
     # [alpha/M] follows [M/H], and dwarfs have little of its range: ask at fixed [M/H], among giants.
-    giant = placed & ~main
+    giant = placed & ~main & pristine
     table["alpha_m"] = association(
         draws[giant], label["alpha_m"][giant], live, fixed=label["m_h"][giant], n_bins=n_bins
     )
@@ -225,8 +229,8 @@ def dimensions(frame, live, n_bins=20):
             "Live dimensions are assigned to log g, T_eff, [M/H] and [alpha/M] so that the sum of the mutual "
             f"information ({n_bins} x {n_bins} bins of equal count, one posterior draw a star), relative to "
             "each label's largest, is greatest; a label whose own dimension would have less than half of its "
-            "largest shares the best; pristine stars, for [alpha/M] those on the giant-branch side of Eq. 10 "
-            "in five groups of [M/H]."
+            "largest shares the best; stars of good labels, for [alpha/M] those of pristine labels on the "
+            "giant-branch side of Eq. 10 in five groups of [M/H]."
         ),
     }
 

@@ -1,4 +1,4 @@
-"""The rules of a workflow as an archive describes them: what functions of the variant give, not their names."""
+"""The rules of a workflow as an archive describes them, with what functions of the variant give for it."""
 
 import json
 import os

@@ -35,7 +35,12 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
     """
     on_gpu, shared = flat.parameters.is_cuda, processes is not None and processes.number > 1
     plain = on_gpu or shared or flat.parameters.dtype != torch.float32
-    gradient = (by_autograd if plain or not compiled.library() else compiled.gradient)(flat, free_bits)
+    plain = plain or not compiled.library()
+    if plain and not on_gpu:
+        torch.set_num_threads(
+            1
+        )  # the sums of torch's products depend on how many there are; `compiled`'s do not
+    gradient = (by_autograd if plain else compiled.gradient)(flat, free_bits)
 
     def step(rows, noise, learning_rate, kl_weight):
         optimiser.param_groups[0]["lr"] = learning_rate

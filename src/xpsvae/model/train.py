@@ -112,7 +112,7 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
 
 
 def _examined(x, x_err, validation, recipe, processes):
-    """Check data against recipe and processes; return shards of both, the validation pair, names of shards."""
+    """Check data against recipe and processes; return shards of both, the validation pair, shard names."""
     if recipe.batch_size % processes.number:
         raise InputError(
             f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
@@ -232,8 +232,10 @@ def _means(losses):
 
 @torch.inference_mode()
 def _validate(model, x, x_err, seed):
-    """Mean loss of held-out stars, with the same noise each time."""
+    """Mean loss of held-out stars, with the same noise and the same order of sums (one thread) each time."""
     model.eval()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     generator = torch.Generator(x.device).manual_seed(seed)
     noise = torch.randn(len(x), model.n_latents, generator=generator, device=x.device)
     terms = []
@@ -241,7 +243,9 @@ def _validate(model, x, x_err, seed):
         mean, log_var, x_hat, scatter = model(chunk, numbers)
         kl = loss.kl_divergence(mean, log_var).sum(1)
         terms.append(torch.stack((loss.reconstruction(chunk, errors**2, x_hat, scatter), kl), 1))
-    return _means(torch.cat(terms))
+    means = _means(torch.cat(terms))
+    torch.set_num_threads(threads)
+    return means
 
 
 def _explain(model, step, batches, failed, epoch, stars, processes):

@@ -71,7 +71,7 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars of one branch: m_h [dex], latents z_k.
+        Stars of good labels of one branch: m_h [dex], latents z_k.
     tracks : pandas.DataFrame
         branch, m_h_centre, n, z_k; null where a bin is empty.
     dimensions : dict
