@@ -203,7 +203,9 @@ def test_models_are_measured_in_the_units_of_the_errors(compared):
 def test_what_is_measured_without_a_choice_is_corrected(compared):
     corrected = {"rmse_units": "standardised", "flux_error": "covariance", "svae_rp": "rp"}
     corrected |= {"coefficient_ratio": "rmse", "unmatched": "masked"}
-    for one, other in zip(residuals.measure(*compared), residuals.measure(*compared, **corrected), strict=True):
+    for one, other in zip(
+        residuals.measure(*compared), residuals.measure(*compared, **corrected), strict=True
+    ):
         for name, values in one.items():
             if isinstance(values, np.ndarray):
                 np.testing.assert_array_equal(values, other[name])
@@ -224,7 +226,9 @@ def test_mixed_units_multiply_the_published_rmse_by_the_normalisation(compared, 
             for band in range(2):
                 inside = slice(band * n_band, band * n_band + 32)
                 off = (sigma * prediction.coefficients[i] + mu - (sigma * x[i] + mu))[inside]  # c / F_G
-                covariance = np.diag(x_err[i, inside]) @ matrices[i, band][:32, :32] @ np.diag(x_err[i, inside])
+                covariance = (
+                    np.diag(x_err[i, inside]) @ matrices[i, band][:32, :32] @ np.diag(x_err[i, inside])
+                )
                 total += off @ np.linalg.inv(covariance) @ off
             assert made[2][f"rmse_coefficient_{model}"][i] == pytest.approx(np.sqrt(total / 64), rel=1e-9)
         np.testing.assert_array_equal(made[2][f"rmse_flux_{model}"], right[2][f"rmse_flux_{model}"])
@@ -288,7 +292,9 @@ def test_a_model_of_flux_is_compared_in_flux_alone(compared):
     leading, flux, per_star, summary = residuals.measure(everyone, *compared[1:])
     assert [*leading] == ["svae", "labels"] and [*flux] == ["svae", "labels", "flux"]
     assert "rmse_coefficient_flux" not in per_star and "flux" not in summary["coefficients"]
-    np.testing.assert_allclose(flux["flux"], flux["labels"], rtol=1e-6, atol=1e-9)  # the same model, said otherwise
+    np.testing.assert_allclose(
+        flux["flux"], flux["labels"], rtol=1e-6, atol=1e-9
+    )  # the same model, said otherwise
     np.testing.assert_allclose(per_star["rmse_flux_flux"], per_star["rmse_flux_labels"], rtol=1e-7)
     np.testing.assert_allclose(
         summary["wavelengths"]["flux"]["ratio"], summary["wavelengths"]["labels"]["ratio"], rtol=1e-7

@@ -240,7 +240,9 @@ def model_looks():
     """Give all models that there are, in the words that a product of theirs has of them."""
     names = [*registry.available()]
     cards = [{"model": "svae", "label": "sVAE", "look": registry.SVAE["look"]}]
-    cards += [{"model": name, "label": registry.get(name).LABEL, "look": registry.get(name).LOOK} for name in names]
+    cards += [
+        {"model": name, "label": registry.get(name).LABEL, "look": registry.get(name).LOOK} for name in names
+    ]
     return style.looks(json.loads(json.dumps({"models": cards})))
 
 

@@ -275,16 +275,16 @@ def test_a_giant_bin_is_shown_by_its_median_as_published(spectra):
     for member in (11, 8, 9):
         g_flux = stars["phot_g_mean_flux"][member]
         flux = design @ coefficients[member]
-        made = design @ (
-            (1.1 * standardised[member] * normalisation["sigma"] + normalisation["mu"]) * g_flux
-        )
+        made = design @ ((1.1 * standardised[member] * normalisation["sigma"] + normalisation["mu"]) * g_flux)
         width = scatter[member] * normalisation["sigma"] * g_flux
         values = flux, made, made / flux - 1, flux_errors(errors[member][None])[0]
         for name, value in zip(parts, (*values, np.sqrt(width**2 @ _squared_design())), strict=True):
             parts[name].append(value)
     columns = "flux", "flux_reconstructed", "residual", "flux_error", "flux_scatter"
     for column, values in zip(columns, parts.values(), strict=True):
-        np.testing.assert_allclose(giant[column], np.median(values, axis=0), rtol=1e-7, atol=1e-8 * (column == "residual"))
+        np.testing.assert_allclose(
+            giant[column], np.median(values, axis=0), rtol=1e-7, atol=1e-8 * (column == "residual")
+        )
 
 
 def test_spectra_are_of_the_bins_made_for_spectra(spectra):
