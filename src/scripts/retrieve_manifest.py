@@ -18,6 +18,8 @@ with job(snakemake):
         timeout=download["timeout"],
     )
     for name in lacking([entry.name for entry in entries], settings["companions"]):
-        print(f"Record {snakemake.params.record} has no {name}, one of zenodo.companions: it is done without.",
-              file=sys.stderr)
+        print(
+            f"Record {snakemake.params.record} has no {name}, one of zenodo.companions: it is done without.",
+            file=sys.stderr,
+        )
     write_json(snakemake.output.manifest, [asdict(entry) for entry in entries])

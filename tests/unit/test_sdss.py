@@ -171,7 +171,8 @@ def test_an_astronn_catalogue_without_labels_is_one_sentence(files):
         fits.BinTableHDU.from_columns(kept).writeto(files[1].with_name("few.fits"))
     few = files[1].with_name("few.fits")
     with pytest.raises(
-        InputError, match=r"few.fits has no table with column TEFF_ERR, LOGG: .*gaia_sdss.label_source to aspcap\.$"
+        InputError,
+        match=r"few.fits has no table with column TEFF_ERR, LOGG: .*gaia_sdss.label_source to aspcap\.$",
     ):
         sdss.read_labels(files[0], few)
     assert len(sdss.read_labels(files[0], few, label_source="aspcap")[0]) == N + DUPLICATES

@@ -394,7 +394,9 @@ def test_correlations_of_datalink_are_those_of_the_stars(survey):
     without = sum(star not in by_star for star in wanted)
     assert without and report == {"from": "datalink", "stars": 53, "without_answer": without}
     for none in (answered[:0], np.array([3])):
-        with pytest.raises(InputError, match=r"none of the 53 test stars: set zenodo\.correlations to record"):
+        with pytest.raises(
+            InputError, match=r"none of the 53 test stars: set zenodo\.correlations to record"
+        ):
             zenodo.match_correlations(wanted, none, sent[: len(none)])
 
 
@@ -403,7 +405,9 @@ def test_what_a_record_lacks_is_known_by_its_manifest(record, tmp_path):
     assert zenodo.lacking(names, zenodo.COMPANIONS) == []
     names.remove("xp_corrs.npz")
     assert zenodo.lacking(names, zenodo.COMPANIONS) == ["xp_corrs.npz"]
-    with pytest.raises(InputError, match=r"no xp_apogee_cat\.h5 but catalogue\.h5, norm\.npz: .*zenodo\.record"):
+    with pytest.raises(
+        InputError, match=r"no xp_apogee_cat\.h5 but catalogue\.h5, norm\.npz: .*zenodo\.record"
+    ):
         zenodo.lacking(["catalogue.h5", "norm.npz"], zenodo.COMPANIONS)
     there, absent = tmp_path / "a.npy", tmp_path / "b.npy"
     there.write_bytes(b"abc")

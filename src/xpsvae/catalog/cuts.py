@@ -250,8 +250,10 @@ def describe(cutflow):
                 + f", {step['remaining']:,} remain"
             )
         stars, paper = cutflow["stars"][subset], cutflow["paper_stars"][subset]
-        lines.append(f"{subset}: {stars:,} of {cutflow['stars']['full']:,} (the paper: {paper:,} of "
-                     f"{cutflow['paper_stars']['full']:,})")
+        lines.append(
+            f"{subset}: {stars:,} of {cutflow['stars']['full']:,} (the paper: {paper:,} of "
+            f"{cutflow['paper_stars']['full']:,})"
+        )
     return lines
 
 

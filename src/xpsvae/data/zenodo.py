@@ -455,7 +455,11 @@ def _read_rows(path, table):
     labels |= {name: np.empty(n_rows) for name in numbers.values()}
     labels |= {name: np.ma.masked_all(n_rows, dtype=np.int64) for name in _FLAGS.values()}
     coefficients, errors = (np.empty((n_rows, *shape), dtype=np.float32) for _ in range(2))
-    arrays = {"ids": (labels["source_id"], 0), "coeffs": (coefficients, np.nan), "coeff_errs": (errors, np.nan)}
+    arrays = {
+        "ids": (labels["source_id"], 0),
+        "coeffs": (coefficients, np.nan),
+        "coeff_errs": (errors, np.nan),
+    }
     nulls = dict.fromkeys((*numbers.values(), *_FLAGS.values()), 0)
     for start in range(0, n_rows, _CHUNK):
         rows = slice(start, min(start + _CHUNK, n_rows))

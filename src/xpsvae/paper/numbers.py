@@ -71,6 +71,7 @@ def switches(crossmatch, config, latent_summary):
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
         "HasAk": "a_k" not in null,
+        "AspcapLabels": crossmatch.get("files", {}).get("teff_and_logg") == "aspcap",
         "StoredCorrelations": "correlations" in crossmatch,
         "FetchedCorrelations": crossmatch.get("correlations", {}).get("from") == "datalink",
         "PublishedModel": recipe.get("source") == "published",
