@@ -164,12 +164,8 @@ def _write_votable(path, table):
 LABELS = [
     name + error for name in ("TEFF", "LOGG", "M_H", "ALPHA_M", "FE_H", "MG_FE") for error in ("", "_ERR")
 ]
-ASTRONN = [
-    "TEFF",
-    "TEFF_ERR",
-    "LOGG",
-    "LOGG_ERR",
-]  # of these the authors take astroNN's, as nn_teff and so on
+# astroNN's in the authors' file; `make_survey` calls them nn_teff and so on
+ASTRONN = ["TEFF", "TEFF_ERR", "LOGG", "LOGG_ERR"]
 MAGNITUDES = {f"GAIAEDR3_PHOT_{band}_MEAN_MAG": f"phot_{band.lower()}_mean_mag" for band in ("G", "BP", "RP")}
 SUN = {"r0": 8.125, "v0": 220.0, "z_sun": 0.0208, "solar_motion": (11.1, 25.7, 7.25)}
 BAD_MAGNITUDE = 99.999  # of allStar

@@ -36,6 +36,17 @@ CATALOGUE_FILES = {
     "manifest": f"{ROOT}/data/manifest.json",
     "catalogue": RECORD_FILES["xp_apogee_cat"],
 }
+if BY_DATALINK:
+    CORRELATED = {
+        "answers": f"{ROOT}/data/datalink.npz",
+        "answered": f"{ROOT}/data/datalink.npy",
+    }
+else:
+    CORRELATED = {
+        "correlations": [path]
+        for name, path in RECORD_FILES.items()
+        if name == "xp_corrs"
+    }
 READING = {
     "invalid": config["zenodo"]["invalid"],
     "duplicates": config["zenodo"]["duplicates"],
@@ -99,8 +110,8 @@ if BY_DATALINK:
         input:
             **CATALOGUE_FILES,
         output:
-            spectra=f"{ROOT}/data/datalink.npz",
-            correlations=f"{ROOT}/data/datalink.npy",
+            spectra=CORRELATED["answers"],
+            correlations=CORRELATED["answered"],
             dropped=f"{ROOT}/data/datalink.json",
         log:
             f"{LOGS}/retrieve_correlations.log",
@@ -123,27 +134,14 @@ if BY_DATALINK:
         script:
             "../../src/scripts/retrieve_correlations.py"
 
-    correlated = {
-        "answers": rules.retrieve_correlations.output.spectra,
-        "answered": rules.retrieve_correlations.output.correlations,
-    }
-
-else:
-
-    correlated = {
-        "correlations": [path]
-        for name, path in RECORD_FILES.items()
-        if name == "xp_corrs"
-    }
-
 
 rule build_catalog:
     """Convert the authors' catalogue and correlations, and compare its cut-flow with the paper's."""
     input:
         **CATALOGUE_FILES,
-        **correlated,
+        **CORRELATED,
     output:
-        **({"correlations": f"{ROOT}/catalog/correlations.npy"} if correlated else {}),
+        **({"correlations": f"{ROOT}/catalog/correlations.npy"} if CORRELATED else {}),
         stars=f"{ROOT}/catalog/stars.parquet",
         coefficients=f"{ROOT}/catalog/coefficients.npy",
         errors=f"{ROOT}/catalog/coefficient_errors.npy",

@@ -377,7 +377,7 @@ def test_what_a_recipe_does_not_say_is_not_available(recipe):
         "RestartEvery": "restart_every",
     }
     for macro, key in keys.items():
-        assert (macros[macro] == NOT_AVAILABLE) == (key not in recipe)
+        assert (macros[macro] == numbers.NOT_AVAILABLE) == (key not in recipe)
     flags = numbers.switches(CROSSMATCH, CONFIG | {"training": recipe}, LATENTS)
     assert flags["KlWarmUp"] == (recipe.get("kl_warm_up", 0) > 0)
 
