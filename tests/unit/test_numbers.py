@@ -77,7 +77,7 @@ def test_macros_and_switches_become_definitions():
 
 CROSSMATCH = {
     "labels": {"rows": 1200, "duplicates_dropped": 100, "sources": 1100, "unmatched": 3},
-    "null_columns": ["starflag", "aspcapflag", "j_r"],
+    "null_columns": ["starflag", "aspcapflag", "j_r", "a_k"],
 }
 
 
@@ -321,7 +321,13 @@ def test_an_empty_bin_of_logg_has_no_spread():
 def test_switches_follow_the_null_columns():
     assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
     complete = numbers.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
-    assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
+    assert complete["HasFlags"] and complete["HasActions"] and complete["HasAk"]
+    assert not complete["DeadLatents"] and not complete["StoredCorrelations"]
+    aspcap = numbers.switches(CROSSMATCH | {"files": {"teff_and_logg": "aspcap"}}, CONFIG, LATENTS)
+    assert aspcap["AspcapLabels"] and not complete["AspcapLabels"]
+    for source in ("record", "datalink"):
+        stored = numbers.switches(CROSSMATCH | {"correlations": {"from": source}}, CONFIG, LATENTS)
+        assert stored["StoredCorrelations"] and stored["FetchedCorrelations"] == (source == "datalink")
 
 
 @pytest.mark.parametrize(
@@ -359,6 +365,31 @@ def test_model_numbers_come_from_the_last_epoch():
     }
     expected |= {"LossTest": r"\ensuremath{-94.3}", "LossTestKl": "11.7", "NParameters": "67{,}182"}
     assert macros.items() >= expected.items()
+
+
+@pytest.mark.parametrize("recipe", [RECIPES["published"], RECIPES["fast"], {}])
+def test_what_a_recipe_does_not_say_is_not_available(recipe):
+    macros = numbers.model_macros(CONFIG | {"training": recipe}, HISTORY)
+    keys = {
+        "NEpochs": "epochs",
+        "WarmUp": "warm_up",
+        "KlWarmUp": "kl_warm_up",
+        "RestartEvery": "restart_every",
+    }
+    for macro, key in keys.items():
+        assert (macros[macro] == numbers.NOT_AVAILABLE) == (key not in recipe)
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": recipe}, LATENTS)
+    assert flags["KlWarmUp"] == (recipe.get("kl_warm_up", 0) > 0)
+
+
+def test_numbers_of_the_published_weights_are_those_of_their_recipe():
+    from xpsvae.model.published import LAST_EPOCH, RECIPE
+
+    macros = numbers.model_macros(CONFIG | {"training": RECIPE}, pd.DataFrame([LAST_EPOCH]))
+    expected = {"NEpochs": "5{,}000", "BatchSize": "1{,}024", "RestartEvery": "500", "LossTestKl": "11.3"}
+    assert macros.items() >= expected.items()
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": RECIPE}, LATENTS)
+    assert flags["PublishedModel"] and flags["PublishedRecipe"] and not flags["OneCycle"]
 
 
 def test_parameters_are_those_of_the_model():

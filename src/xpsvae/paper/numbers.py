@@ -71,12 +71,15 @@ def switches(crossmatch, config, latent_summary):
     return {
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
+        "HasAk": "a_k" not in null,
+        "AspcapLabels": crossmatch.get("files", {}).get("teff_and_logg") == "aspcap",
         "StoredCorrelations": "correlations" in crossmatch,
+        "FetchedCorrelations": crossmatch.get("correlations", {}).get("from") == "datalink",
         "PublishedModel": recipe.get("source") == "published",
         "PublishedRecipe": recipe.items() >= RECIPES["published"].items(),
-        "KlWarmUp": recipe["kl_warm_up"] > 0,
-        "FreeBits": recipe["free_bits"] > 0,
-        "OneCycle": recipe["schedule"] == "one-cycle",
+        "KlWarmUp": recipe.get("kl_warm_up", 0) > 0,
+        "FreeBits": recipe.get("free_bits", 0) > 0,
+        "OneCycle": recipe.get("schedule") == "one-cycle",
         "DeadLatents": bool(latent_summary["dead"]),
     }
 
@@ -206,7 +209,8 @@ def model_macros(config, history):
     Parameters
     ----------
     config : dict
-        ``model/config.json``: sizes under ``model``, the recipe under ``training``.
+        ``model/config.json``: sizes under ``model``, the recipe under ``training``; what a recipe does not say
+        is not available.
     history : pandas.DataFrame
         ``model/history.csv``; its last row is where training ended.
     """
@@ -214,19 +218,23 @@ def model_macros(config, history):
     return {
         "NCoefficientsAll": count(config["model"]["n_inputs"]),
         "NParameters": count(n_parameters(**config["model"])),
-        "NEpochs": count(recipe["epochs"]),
-        "BatchSize": count(recipe["batch_size"]),
-        "LearningRate": significant(recipe["learning_rate"], 1),
-        "WarmUp": count(round(100 * recipe["warm_up"])),
-        "FreeBits": decimal(recipe["free_bits"], 2),
-        "KlWarmUp": count(round(100 * recipe["kl_warm_up"])),
-        "RestartEvery": count(recipe["restart_every"]),
-        "WeightDecay": decimal(recipe["weight_decay"], 2),
+        "NEpochs": count(recipe.get("epochs")),
+        "BatchSize": count(recipe.get("batch_size")),
+        "LearningRate": significant(recipe.get("learning_rate"), 1),
+        "WarmUp": _percent(recipe.get("warm_up")),
+        "FreeBits": decimal(recipe.get("free_bits"), 2),
+        "KlWarmUp": _percent(recipe.get("kl_warm_up")),
+        "RestartEvery": count(recipe.get("restart_every")),
+        "WeightDecay": decimal(recipe.get("weight_decay"), 2),
         "LossTrain": decimal(last["loss"], 1),
         "LossTest": decimal(last["val_loss"], 1),
         "LossTestReconstruction": decimal(last["val_reconstruction"], 1),
         "LossTestKl": decimal(last["val_kl"], 1),
     }
+
+
+def _percent(fraction):
+    return count(None if fraction is None else round(100 * fraction))
 
 
 def n_parameters(n_inputs, hidden, n_latents):
