@@ -10,7 +10,7 @@ paper: .venv/installed latex
 	$(BIN)/snakemake all --cores $(CORES) --config dataset=$(DATASET)
 	@echo
 	@echo "The paper: results/$(DATASET)/paper/ms.pdf"
-	@$(BIN)/python -m xpsvae.paper.table1 results/$(DATASET)/tables/table1.json
+	@$(BIN)/python -m xpsvae.paper.table1 results/$(DATASET)/corrected/tables/table1.json
 
 test: .venv/installed latex
 	$(BIN)/python -m pytest

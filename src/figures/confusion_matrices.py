@@ -16,8 +16,9 @@ def draw(classifiers):
     Parameters
     ----------
     classifiers : dict
-        ``classifiers``: entries with classifier, ``confusion`` (fractions of the test stars; rows are the true
-        class, high-alpha first), accuracy, recall_high, recall_low; ``sample``: n_test, n_test_high, majority.
+        ``classifiers``: entries with classifier, ``confusion`` (fractions of the test stars; rows are the
+        true class, high-alpha first), accuracy, recall_high, recall_low; ``sample``: n_test, n_test_high,
+        majority.
 
     Returns
     -------

@@ -14,7 +14,8 @@ def draw(residuals, comparison, printed_bias="own"):
     comparison : dict
         ``models`` and their ``leading``: bias and width per column.
     printed_bias : str
-        ``"own"``, or ``"label_independent"``: for models that know labels the bias of the first that does not.
+        ``"own"``, or ``"label_independent"``: for models that know labels the bias of the first that does
+        not.
 
     Returns
     -------

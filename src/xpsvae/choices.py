@@ -228,6 +228,6 @@ def require_shown(variant, stars):
         missing = [name for name in CHOICES[key].needs if stars[name].isna().all()]
         if missing:
             raise InputError(
-                f"variant '{variant}' cannot be shown: this dataset has no {', '.join(missing)}, on which the "
-                f"choice {key} bears; ask for '{CORRECTED}' or for another variant."
+                f"variant '{variant}' cannot be shown: this dataset has no {', '.join(missing)}, on which "
+                f"the choice {key} bears; ask for '{CORRECTED}' or for another variant."
             )

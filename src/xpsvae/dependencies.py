@@ -1,4 +1,4 @@
-"""Which modules of this package a script runs, and what they do: what Snakemake must watch besides the script.
+"""Which modules of this package a script runs, and what they do: for Snakemake to watch beside the script.
 
 Snakemake notices an edited script, not an edited module that the script imports. Rules have a digest of what
 these modules do as a parameter, so that an edit which changes that reruns them, and a comment, a docstring or

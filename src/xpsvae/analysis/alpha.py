@@ -128,7 +128,8 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     pristine : array (n,) of bool
         Stars with pristine labels.
     enceladus : str
-        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its place.
+        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its
+        place.
     classified : str
         Stars that the classifiers are for: ``"giants"``, or all ``"pristine"`` ones as published.
 

@@ -58,8 +58,8 @@ CLASSIFIERS = {
         published=(0.70, 0.15, 0.92),
         in_figure="Labels +\nextinction",
     ),
-    # The mean of a collapsed dimension is not noise but a noiseless function of the spectrum, whose tiny range
-    # a forest does not mind: what "latent" gains over "latent_live" never reached a decoder.
+    # The mean of a collapsed dimension is not noise but a noiseless function of the spectrum, whose tiny
+    # range a forest does not mind: what "latent" gains over "latent_live" never reached a decoder.
     "latent": Classifier(
         "Latent",
         latents="all",
@@ -108,8 +108,8 @@ def features(name, frame, live=(), label_features="stacked", seed=0):
     live : sequence of int
         1-based live dimensions.
     label_features : str
-        ``"stacked"``, one star a row, or ``"scrambled"``: where labels are all that a classifier is shown they
-        are put together by `scramble`, as the published code does.
+        ``"stacked"``, one star a row, or ``"scrambled"``: where labels are all that a classifier is shown
+        they are put together by `scramble`, as the published code does.
     seed : int
         Of the permutation.
 

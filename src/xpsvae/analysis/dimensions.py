@@ -179,8 +179,9 @@ def dimensions(frame, live, n_bins=20):
     ----------
     frame : pandas.DataFrame
         Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and draws ``draw_k``.
-        The boundary is one in ``z_k``; associations are those of the draw: in an almost collapsed dimension the mean still follows the
-        labels, but far below the posterior's width, so that neither decoder nor reader could use it.
+        The boundary is one in ``z_k``; associations are those of the draw: in an almost collapsed dimension
+        the mean still follows the labels, but far below the posterior's width, so that neither decoder nor
+        reader could use it.
     live : sequence of int
         1-based live dimensions; the collapsed ones are never chosen.
     n_bins : int

@@ -169,7 +169,7 @@ def kiel_tracks(
 
 
 def used_for(kiel, use):
-    """Rows of the table of `kiel_tracks` for one use: ``"kiel"``, ``"latent"``, ``"spectra"``, ``"corner"``."""
+    """Rows of `kiel_tracks`'s table for one use: ``"kiel"``, ``"latent"``, ``"spectra"`` or ``"corner"``."""
     return kiel[kiel["use"].isin([use, "all"])]
 
 

@@ -1,9 +1,9 @@
 """The comparison models by name, and what each has to say of itself.
 
-A model is a module of `xpsvae.compare.models` and an entry of config group ``comparison`` under the same name;
-rules, residuals, figures and text ask here, and none of them knows how many there are. The module has
+A model is a module of `xpsvae.compare.models` and an entry of config group ``comparison`` under the same
+name; rules, residuals, figures and text ask here, and none of them knows how many there are. The module has
 
-``LABEL``        name in legends, with ``<...>`` for a number of its summary: ``"PCA (<components> components)"``
+``LABEL``        name in legends, with ``<...>`` for a number of its summary: ``"PCA (<components>)"``
 ``PROSE``        name within a sentence: ``"the label MLP"``
 ``LOOK``         ``color``, ``linestyle``, ``marker`` and ``cmap`` of its lines in figures
 ``KNOWS_LABELS`` whether it is given stellar labels
@@ -79,7 +79,7 @@ def available():
 
 
 def get(name):
-    """Module of a comparison model.
+    """Import the module of a comparison model.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def predict(name, given, settings):
 
 
 def card(name, summary):
-    """What a model says of itself, with the numbers of its summary filled in, as plain JSON."""
+    """Collect what a model says of itself, with its numbers filled in, as plain JSON."""
     module = get(name)
     return {
         "model": name,

@@ -251,8 +251,8 @@ def measure(
     correlations : array (n_test, 2, n_pairs), optional
         As in `coefficient_rmse`.
     rmse_units : str
-        ``"standardised"``: RMSE(j) has differences and covariances in one unit; or ``"mixed"``: differences in
-        c / F_G, covariances standardised, as published.
+        ``"standardised"``: RMSE(j) has differences and covariances in one unit; or ``"mixed"``: differences
+        in c / F_G, covariances standardised, as published.
     flux_error : str
         See `flux_residuals`.
     svae_rp : str

@@ -361,8 +361,8 @@ def _ratios(cards, space, what):
         if "ratio" in space.get(name, {}):
             ratio = sorted(space[name]["ratio"])
             yield (
-                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and runs "
-                f"from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
+                f"Relative to {cards[name]['prose']} the ratio has a median of {decimal(_median(ratio))} and "
+                f"runs from {decimal(ratio[0])} to {decimal(ratio[-1])}; it exceeds one for "
                 f"{count(sum(value > 1 for value in ratio))} of {count(len(ratio))} {what}."
             )
 
@@ -474,7 +474,7 @@ def _gain_macros(report, pairs=None):
 
 
 def switch_macros(label_features, leakage):
-    """What two choices of the published code do to the classifiers, each alone.
+    """Say what two choices of the published code do to the classifiers, each alone.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Table 1 of the paper: the scores of the alpha classifiers, as rows, as a LaTeX tabular and as text.
 
 The rows are those of `xpsvae.analysis.classify`, with the majority class and the published values as
-reference. To read it in a terminal: ``python -m xpsvae.paper.table1 results/library/corrected/tables/table1.json``.
+reference. To read it in a terminal:
+``python -m xpsvae.paper.table1 results/library/corrected/tables/table1.json``.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Leung & Bovy (2023), label-dependent: the predictions that the authors' record holds.
 
-It returns the leading coefficients from five labels that it was first asked for. The rest of the coefficients, and so the
-flux, it does not predict.
+It returns the leading coefficients from five labels that it was first asked for. The rest of the
+coefficients, and so the flux, it does not predict.
 """
 
 import numpy as np

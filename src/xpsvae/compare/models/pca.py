@@ -16,8 +16,8 @@ CHAIN = (
     ("coefficients", "data"),
 )
 TEXT = r"""\textit{PCA (<components> components)} is a label-independent baseline: principal components of the
-standardised coefficients of the training stars. A test star is projected on them and back. They hold <variance>
-per cent of the variance."""
+standardised coefficients of the training stars. A test star is projected on them and back. They hold
+<variance> per cent of the variance."""
 
 
 def predict(given, components=None):
@@ -44,8 +44,8 @@ def predict(given, components=None):
     components = components or given.n_latents
     if np.count_nonzero(given.train) <= components:
         raise InputError(
-            f"comparison.pca.components is {components} but there are {np.count_nonzero(given.train)} training "
-            "stars: take fewer components or more stars."
+            f"comparison.pca.components is {components} but there are {np.count_nonzero(given.train)} "
+            "training stars: take fewer components or more stars."
         )
     pca = PCA(components, svd_solver="covariance_eigh").fit(given.x[given.train])
     explained = pca.explained_variance_ratio_
