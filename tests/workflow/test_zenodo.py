@@ -14,8 +14,7 @@ from xpsvae.catalog import crossmatch
 from xpsvae.data import library, zenodo
 from xpsvae.products import read_array, read_json, read_table
 
-from ..conftest import SHARED
-from .conftest import Clone
+from .conftest import PROJECT, Clone
 
 pytestmark = pytest.mark.slow
 
@@ -193,12 +192,12 @@ def test_predictions_of_the_record_are_compared(clone, survey):
 
 @pytest.fixture(scope="module")
 def weights(clone, tmp_path_factory):
-    """The published weights where they are at hand, or else those that the first build trained, in their form."""
+    """Take the published weights where they are at hand, else what the first build trained, in their form."""
     import torch
 
     from xpsvae.model import load
 
-    if (published := SHARED / "reference/published/svae_weights.pt").exists():
+    if (published := PROJECT.parent / "shared/reference/published/svae_weights.pt").exists():
         return published
     path = tmp_path_factory.mktemp("weights") / "weight.pt"
     torch.save({"model_state_dict": load(clone.folder / "results/zenodo/model").state_dict()}, path)
