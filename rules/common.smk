@@ -2,8 +2,13 @@
 
 Names that one file sets for the others, beside its rules:
 
-    EXTRAS   datasets/*.smk   products of this dataset alone, by name: what comparison models may need
-    MODEL    model.smk        output of the rule that brings the model, trained or published
+    EXTRAS           datasets/*.smk   products of this dataset alone, by name: what comparison models may need
+    RECORD_FILES     zenodo.smk       files of the authors' record, by name
+    MODEL            model.smk        output of the rule that brings the model, trained or published
+    RECONSTRUCTION   model.smk        reconstruction and scatter: of a variant, and of `corrected`
+    COMPARED         comparison.smk   settings of the comparison models, by name
+    FIGURES          figures.smk      what each figure reads, by name
+    QUOTED           paper.smk        classifiers of other variants that the text quotes, by choice
 """
 
 import os

@@ -13,14 +13,36 @@ from types import SimpleNamespace
 
 __all__ = ["remember", "run"]
 
-_LISTS = {
-    "input": "InputFiles",
-    "output": "OutputFiles",
-    "params": "Params",
-    "wildcards": "Wildcards",
-    "log": "Log",
-    "resources": "Resources",
-}
+_LISTS = ("input", "output", "params", "wildcards", "log", "resources")
+
+
+class _Part(list):
+    """A list some of whose items, or stretches of them, have names, as Snakemake hands them to a script."""
+
+    def __init__(self, values, names):
+        super().__init__(values)
+        self._names = names
+
+    def __getitem__(self, key):
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        start, end = self._names[key]
+        return super().__getitem__(start if end is None else slice(start, end))
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def keys(self):
+        return self._names.keys()
+
+    def items(self):
+        return [(name, self[name]) for name in self._names]
+
+    def get(self, name, default=None):
+        return self[name] if name in self._names else default
 
 
 def remember(snakemake, script):
@@ -64,15 +86,10 @@ def run(path):
 
 
 def _recall(path):
-    from snakemake import io
-
     given = json.loads(Path(path).read_text(encoding="utf-8"))
     snakemake = SimpleNamespace(**{key: given[key] for key in ("rule", "threads", "config")}, debugging=True)
-    for name, kind in _LISTS.items():
-        part = getattr(io, kind)(given[name]["values"])
-        for key, (start, end) in given[name]["names"].items():
-            part._set_name(key, start, end=end)
-        setattr(snakemake, name, part)
+    for name in _LISTS:
+        setattr(snakemake, name, _Part(given[name]["values"], given[name]["names"]))
     return snakemake, given["script"], given["folder"]
 
 

@@ -30,7 +30,7 @@ __all__ = [
 
 PROJECT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown (not a git clone)"
-# They say where products lie or go, not what they are.
+# Keys that do not change results.
 _PLACES = {"results", "deposit"}
 _CHECKSUM = re.compile(r"(?:md5:|sha1:|sha256:)[0-9a-f]+|[0-9a-f]{64}")
 _pending = None

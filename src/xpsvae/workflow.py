@@ -42,10 +42,10 @@ def job(snakemake):
     """Run the body of a script as a job of the workflow.
 
     Gives NumPy's BLAS one thread, since its sums depend on how many there are, and OpenMP and torch the job's
-    ``snakemake.threads``; hides the GPUs unless ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
-    tables that are written say which commit of this code they are from. An `InputError` is printed as its one
-    sentence, anything else with its traceback and a line that runs the script alone in a debugger; both exit
-    with 1.
+    ``snakemake.threads``; hides the GPUs unless ``snakemake.resources.gpu`` grants one. Mirrors standard
+    error and output to the rule's log. Figures and tables that are written say which commit of this code they
+    are from. An `InputError` is printed as its one sentence, anything else with its traceback and a line that
+    runs the script alone in a debugger; both exit with 1.
     """
     for variable in ("OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[variable] = "1"

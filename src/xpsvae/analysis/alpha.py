@@ -137,8 +137,8 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     frame : pandas.DataFrame (n,)
         source_id; ``giant`` (bool): pristine, all labels known, log g < 3.8, T_eff < 5500 K, [Fe/H] > -1;
         ``classified`` (bool): the giants, or all pristine stars of known labels; ``high_alpha`` (nullable):
-        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star lacks what
-        the selection needs. Actions select among all stars, as in the paper, chemistry among pristine giants
+        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star lacks
+        what the selection needs. Actions select among all stars, as in the paper, chemistry among pristine giants
         (log g < 3.8, T_eff < 5500 K).
     selection : str
         Key of `ENCELADUS`: what was done.

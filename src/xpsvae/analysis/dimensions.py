@@ -178,7 +178,8 @@ def dimensions(frame, pristine, live, n_bins=20):
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars of good labels with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and draws ``draw_k``.
+        Stars of good labels with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and
+        draws ``draw_k``.
         The boundary is one in ``z_k``. Associations are those of the draw: in an almost collapsed dimension
         the mean still follows the labels, but far below the posterior's width, so that neither decoder nor
         reader could use it.
