@@ -15,7 +15,16 @@ __all__ = ["digest", "imported_modules"]
 
 PACKAGE = Path(__file__).resolve().parent
 # They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
-PLUMBING = {"debug.py", "errors.py", "products.py", "provenance.py", "tex.py", "workflow.py"}
+PLUMBING = {
+    "debug.py",
+    "digests.py",
+    "errors.py",
+    "products.py",
+    "provenance.py",
+    "shape.py",
+    "tex.py",
+    "workflow.py",
+}
 
 
 def imported_modules(script):

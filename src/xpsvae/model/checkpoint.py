@@ -5,10 +5,14 @@ recipe, so that no run ever meets the checkpoint of another.
 """
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +27,8 @@ __all__ = ["Checkpoints", "State", "fingerprint", "require_writable"]
 
 ROOM = 32 << 20  # [byte] more than checkpoints and products of a run take
 KEPT = 2  # the newest, and the one before in case it is damaged
+LOCK = ".lock"
+PATIENCE = 10  # [s] in which a run that has been killed, or ends, lets go of the lock
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, RuntimeError)
 
 
@@ -53,7 +59,7 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run, which are this process's until they are closed.
 
     Parameters
     ----------
@@ -65,13 +71,17 @@ class Checkpoints:
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or another process trains the same.
     """
 
     def __init__(self, folder, run):
         self.folder = None if folder is None else Path(folder) / run
+        self._lock = None
         if self.folder is not None:
             require_writable(self.folder)
+            self._lock = _locked(self.folder / LOCK)
+            for left in self.folder.glob(".epoch-*.npz"):  # half-written by a run that was killed
+                left.unlink()
 
     def save(self, state, history):
         """Write a checkpoint after ``len(history)`` epochs; keep it and the one before."""
@@ -103,15 +113,50 @@ class Checkpoints:
         """Delete the run's checkpoints, once its products are written."""
         if self.folder is not None:
             for path in self._newest_first():
-                path.unlink()
+                path.unlink(missing_ok=True)
+            (self.folder / LOCK).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
+
+    def close(self):
+        """Let another process train from these checkpoints."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:06d}.npz"
 
     def _newest_first(self):
         return sorted(self.folder.glob("epoch-*.npz"), reverse=True) if self.folder else []
+
+
+def _locked(path):
+    """Open a file that one process at a time may hold; the kernel lets go of it however that process ends."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                return handle  # a file system without locks
+            holder = os.pread(handle, 20, 0).decode(errors="replace")
+            os.close(handle)
+            if time.monotonic() > end:
+                raise InputError(
+                    f"process {holder} trains the same model with checkpoints in {path.parent}: wait until "
+                    "it has ended, or stop it."
+                ) from None
+            time.sleep(0.2)
+            continue
+        # who held it before may have deleted the file with the last checkpoint
+        if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            return handle
+        os.close(handle)
 
 
 def require_writable(folder):
@@ -122,7 +167,7 @@ def require_writable(folder):
     InputError
         If not, or if its disk is full.
     """
-    probe = Path(folder) / ".probe"
+    probe = Path(folder) / f".probe.{os.getpid()}"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
