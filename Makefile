@@ -30,7 +30,7 @@ install:
 lock: install
 	.venv/bin/python envs/lock.py
 
-# `make` and `make test` in new Debian systems, and in the Dockerfile's; as root, some 30 minutes. See the script.
+# `make` in new Debian systems, and what the Dockerfile says; as root, a quarter of an hour. See the script.
 fresh:
 	python3 tests/fresh_machine.py
 

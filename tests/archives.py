@@ -11,7 +11,6 @@ __all__ = ["CONFIG", "PRODUCTS", "make_archive", "make_project"]
 PROJECT = Path(__file__).parents[1]
 CONFIG = {
     "dataset": "library",
-    "protocol": "corrected",
     "results": "results",
     "library": {"sha256": "e" * 64, "limit": None},
     "training": {"epochs": 3},
@@ -22,6 +21,7 @@ PRODUCTS = {
     "model/svae.safetensors": random.Random(3).randbytes(3000),
     "corrected/figures/kiel.pdf": b"%PDF",
     "corrected/figures/bars.pdf": b"%PDF bars",
+    "only-latent/figures/bars.pdf": b"%PDF other bars",
     "paper/ms.pdf": b"%PDF paper",
     "provenance.json": b"{}\n",
 }
@@ -30,6 +30,11 @@ _JOBS = {
     "train_svae": (["catalog/coefficients.npy"], ["model/svae.safetensors"], {"training": {"epochs": 3}}),
     "fig_kiel": (["model/svae.safetensors"], ["corrected/figures/kiel.pdf"], {"figure": "kiel"}),
     "fig_bars": (["catalog/stars.parquet"], ["corrected/figures/bars.pdf"], {"figure": "bars"}),
+    "fig_bars (only-latent)": (
+        ["catalog/stars.parquet"],
+        ["only-latent/figures/bars.pdf"],
+        {"figure": "bars", "choices": {"latent": "draw"}},
+    ),
     "build_paper": (
         ["corrected/figures/kiel.pdf", "corrected/figures/bars.pdf"],
         ["paper/ms.pdf", "provenance.json"],
@@ -46,12 +51,13 @@ def make_project(folder):
     (folder / "src" / "module.py").write_text("shared = 1\n")
     jobs = []
     for rule, (inputs, outputs, params) in _JOBS.items():
-        (folder / "src" / f"{rule}.py").write_text(f"# {rule}\n")
+        script = f"src/{rule.split()[0]}.py"
+        (folder / script).write_text(f"# {script}\n")
         jobs.append(
             {
                 "rule": rule,
                 "description": f"What {rule} does.",
-                "script": f"src/{rule}.py",
+                "script": script,
                 "code": ["src/module.py"] if rule == "train_svae" else [],
                 "inputs": [f"results/library/{name}" for name in inputs],
                 "outputs": [f"results/library/{name}" for name in outputs],

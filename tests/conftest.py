@@ -1,10 +1,13 @@
 """Fixtures every test may use."""
 
+import copy
 from pathlib import Path
 
 import pytest
+import yaml
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,9 @@ def shared():
         return path
 
     return locate
+
+
+@pytest.fixture
+def settings():
+    """Settings of config.yaml: the only place that holds the defaults of the analysis."""
+    return copy.deepcopy(SETTINGS)

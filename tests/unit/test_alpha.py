@@ -129,6 +129,7 @@ def test_sequences_equal_a_pandas_query(stars):
     assert np.flatnonzero(marks["giant"]).tolist() == giants.index.tolist()
     assert marks.index[marks["high_alpha"].notna()].tolist() == giants.index.tolist()
     assert marks.index[marks["high_alpha"].fillna(False)].tolist() == high.index.tolist()
+    assert marks["classified"].tolist() == marks["giant"].tolist()
     assert selection == "chemical"
     assert marks.index[marks["enceladus"].notna()].tolist() == evolved.index.tolist()
     chosen = evolved.query("-1.6 < fe_h < -0.9 and 0.06 < alpha_m < 0.2 - 0.1 * (fe_h + 1)")
@@ -141,6 +142,25 @@ def test_sequences_equal_a_pandas_query(stars):
     assert counts["enceladus_selection"].startswith("chemical (no actions")
     assert counts["sequence_abundance"] == "alpha_m"
     assert summary(marks, selection, stars)["sequence_abundance"] == "mg_fe"
+
+
+def test_all_pristine_stars_are_classified_as_published(stars):
+    pristine = np.arange(len(stars)) % 3 > 0
+    marks, _ = sequences(stars, pristine, classified="pristine")
+    giants_only, _ = sequences(stars, pristine)
+    complete = stars.assign(pristine=pristine).query("pristine and alpha_m.notna()")
+    high = complete.query("mg_fe > 0.1754 * fe_h**3 + 0.1119 * fe_h**2 - 0.1253 * fe_h + 0.1353")
+    assert marks.index[marks["classified"]].tolist() == complete.index.tolist()
+    assert marks.index[marks["high_alpha"].notna()].tolist() == complete.index.tolist()
+    assert marks.index[marks["high_alpha"].fillna(False)].tolist() == high.index.tolist()
+    assert marks["giant"].equals(giants_only["giant"])  # what the figures and counts are of
+    assert marks["enceladus"].equals(giants_only["enceladus"])
+    assert summary(marks, "chemical", stars) == summary(giants_only, "chemical", stars)
+
+
+def test_an_unknown_sample_of_the_classifiers_is_refused(stars):
+    with pytest.raises(InputError, match="classified is 'dwarfs': use 'giants' or 'pristine'"):
+        sequences(stars, np.ones(len(stars), dtype=bool), classified="dwarfs")
 
 
 def test_actions_take_over_where_the_dataset_has_them(stars):
@@ -165,11 +185,11 @@ def test_one_star_in_a_sequence_is_too_few(stars):
         summary(marks, selection, low)
 
 
-def test_alpha_tracks_equal_pandas_groups(stars):
+def test_alpha_tracks_equal_pandas_groups(stars, settings):
     generator = np.random.default_rng(8)
     frame = stars.dropna(subset="alpha_m").assign(z_1=generator.normal(size=3764))
     high = patil_sequence(frame["fe_h"], frame["mg_fe"])
-    table = alpha_tracks(frame, high)
+    table = alpha_tracks(frame, high, **settings["tracks"]["alpha"])
     assert table["track"].tolist() == ["high_alpha"] * 8 + ["low_alpha"] * 8 + ["fixed_m_h"] * 8
     for row in table.itertuples():
         if row.track == "fixed_m_h":
@@ -183,9 +203,10 @@ def test_alpha_tracks_equal_pandas_groups(stars):
             assert getattr(row, f"{column}_se") == pytest.approx(group[column].sem())
 
 
-def test_fixed_metallicity_track_shows_the_drift_of_m_h():
+def test_fixed_metallicity_track_shows_the_drift_of_m_h(settings):
     alpha = np.linspace(0, 0.4, 400)
     frame = pd.DataFrame({"teff": 4500.0, "logg": 2.0, "m_h": -0.25 - 0.75 * alpha / 2, "alpha_m": alpha})
-    track = alpha_tracks(frame, alpha > 0.2).query("track == 'fixed_m_h'")
+    table = alpha_tracks(frame, alpha > 0.2, **settings["tracks"]["alpha"])
+    track = table.query("track == 'fixed_m_h'")
     assert track["m_h"].is_monotonic_decreasing
     np.testing.assert_allclose(track["m_h"], -0.25 - 0.375 * track["alpha_m"])

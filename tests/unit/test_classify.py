@@ -17,6 +17,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from xpsvae.analysis.classify import (
+    CLASSIFIERS,
     METRICS,
     classify,
     common_sample,
@@ -26,8 +27,8 @@ from xpsvae.analysis.classify import (
     resamples,
     scramble,
 )
-from xpsvae.paper.table1 import plain_text, table_rows, tabular
 from xpsvae.errors import InputError
+from xpsvae.paper.table1 import plain_text, table_rows, tabular
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,17 @@ def frame():
 
 @pytest.fixture(scope="module")
 def result(frame):
-    return classify(frame, frame["truth"].to_numpy(), [1, 3], n_bootstrap=50)
+    """Serve three variants: corrected, with the published features alone, with the published split alone."""
+    choices = {
+        "corrected": {},
+        "only-label_features": {"label_features": "scrambled"},
+        "only-leakage": {"test_stars": "random"},
+    }
+    truth = frame["truth"].to_numpy()
+    return {
+        variant: classify(frame, truth, [1, 3], test_fraction=0.1, n_bootstrap=50, seed=0, **arguments)
+        for variant, arguments in choices.items()
+    }
 
 
 def test_scramble_by_hand():
@@ -76,12 +87,17 @@ def test_features_are_the_columns_they_are_named_after(frame, name, columns):
 
 
 def test_only_label_features_are_scrambled(frame):
-    label, _ = features("label", frame, scrambled=True)
+    label, _ = features("label", frame, label_features="scrambled")
     columns = frame[["m_h", "teff", "logg"]].to_numpy(dtype=np.float32)
     np.testing.assert_array_equal(label.ravel(), columns.T.ravel())
     assert label[1].tolist() == columns[3:6, 0].tolist()  # [M/H] of three other stars
-    for name in ("m_h", "latent"):
-        np.testing.assert_array_equal(features(name, frame, scrambled=True)[0], features(name, frame)[0])
+    extinct, names = features("label_extinction", frame, label_features="scrambled")
+    five = frame.assign(j_h=frame["j"] - frame["h"], j_k=frame["j"] - frame["k"])[names]
+    np.testing.assert_array_equal(extinct.ravel(), five.to_numpy(dtype=np.float32).T.ravel())
+    for name in ("m_h", "latent", "latent_live", "label_latent", "label_permuted"):
+        np.testing.assert_array_equal(
+            features(name, frame, [1], label_features="scrambled")[0], features(name, frame, [1])[0]
+        )
 
 
 def test_permuted_latents_keep_labels_and_belong_to_other_stars(frame):
@@ -98,11 +114,11 @@ def test_unknown_classifier_is_refused(frame):
         features("colour", frame)
 
 
-def test_common_sample_keeps_giants_with_every_feature(frame):
+def test_common_sample_keeps_classified_stars_with_every_feature(frame):
     catalogue = pd.concat([frame, frame], ignore_index=True)
-    marks = pd.DataFrame({"giant": np.arange(1000) % 2 == 0})
+    marks = pd.DataFrame({"classified": np.arange(1000) % 2 == 0})
     marks["high_alpha"] = pd.array(1 - catalogue["truth"], dtype="boolean")
-    marks.loc[~marks["giant"], "high_alpha"] = pd.NA
+    marks.loc[~marks["classified"], "high_alpha"] = pd.NA
     pristine = catalogue.drop(index=range(100)).copy()
     pristine.loc[200:300, "h"] = np.nan
     kept, classes = common_sample(pristine, marks)
@@ -175,28 +191,34 @@ def test_forest_does_not_depend_on_threads(frame):
 
 
 @pytest.mark.parametrize(
-    ("variant", "name"), [("corrected", "label"), ("published", "label"), ("leak_free", "latent")]
+    ("variant", "name"),
+    [
+        ("only-leakage", "label"),
+        ("only-label_features", "label"),
+        ("corrected", "latent"),
+        ("corrected", "label"),
+    ],
 )
 def test_classify_equals_scikit_learn_called_directly(frame, result, variant, name):
-    report, predictions = result
+    report, predictions = result[variant]
     columns = ["m_h", "teff", "logg"] if name == "label" else ["z_1", "z_2", "z_3"]
     matrix = np.array([frame[column].to_numpy() for column in columns])
-    matrix = matrix.reshape(-1, 3) if variant == "published" else matrix.T
+    matrix = matrix.reshape(-1, 3) if variant == "only-label_features" else matrix.T
     truth = frame["truth"].to_numpy()
-    if variant == "leak_free":
+    if variant != "only-leakage":
         fit, test = frame["train"].to_numpy(), frame["test"].to_numpy()
         parts = matrix[fit], matrix[test], truth[fit], truth[test]
     else:
         parts = train_test_split(matrix, truth, random_state=0, test_size=0.1)
     model = RandomForestClassifier(random_state=0).fit(parts[0], parts[2])
-    (entry,) = (e for e in report["classifiers"] if (e["classifier"], e["variant"]) == (name, variant))
+    (entry,) = (e for e in report["classifiers"] if e["classifier"] == name)
     assert entry["counts"] == confusion_matrix(parts[3], model.predict(parts[1])).tolist()
     assert np.array(entry["confusion"]).sum() == pytest.approx(1)
-    assert entry["n_test"] == len(parts[3])
-    assert report["variants"][variant]["majority"] == pytest.approx(
-        max(np.mean(parts[3]), 1 - np.mean(parts[3]))
-    )
-    mine = predictions.query("variant == @variant and classifier == @name")
+    assert np.sum(entry["counts"]) == len(parts[3])
+    assert report["sample"]["majority"] == pytest.approx(max(np.mean(parts[3]), 1 - np.mean(parts[3])))
+    assert report["sample"]["n_train"] == len(parts[2]) and report["sample"]["n_test"] == len(parts[3])
+    assert report["sample"]["n_test_high"] == np.sum(parts[3] == 0)
+    mine = predictions.query("classifier == @name")
     np.testing.assert_array_equal(mine["predicted"], model.predict(parts[1]))
     np.testing.assert_allclose(mine["probability_high"], model.predict_proba(parts[1])[:, 0])
     assert dict(zip(mine["source_id"], mine["low_alpha"], strict=True)) == {
@@ -204,31 +226,56 @@ def test_classify_equals_scikit_learn_called_directly(frame, result, variant, na
     }
 
 
-def test_leak_free_test_stars_are_the_models_own(frame, result):
-    tested = result[1].query("variant == 'leak_free' and classifier == 'latent'")["source_id"]
-    assert set(tested) == set(frame["source_id"][frame["test"]])
+def test_unseen_test_stars_are_those_the_model_never_saw(frame, result):
+    for variant in ("corrected", "only-label_features"):
+        tested = result[variant][1].query("classifier == 'latent'")["source_id"]
+        assert set(tested) == set(frame["source_id"][frame["test"]])
+
+
+def test_random_test_stars_are_scikit_learns_whatever_trained_the_model(frame, result):
+    tested = result["only-leakage"][1].query("classifier == 'latent'")["source_id"]
+    _, expected = train_test_split(frame["source_id"].to_numpy(), random_state=0, test_size=0.1)
+    assert tested.tolist() == expected.tolist()
+    assert frame.set_index("source_id")["train"][expected].sum() > len(expected) / 2
+
+
+def test_a_report_says_how_its_stars_were_chosen_and_its_features_made(result):
+    said = {
+        variant: (report["sample"]["how"][:6], report["sample"]["label_features"])
+        for variant, (report, _) in result.items()
+    }
+    assert said == {
+        "corrected": ("traine", "stacked"),
+        "only-label_features": ("traine", "scrambled"),
+        "only-leakage": ("random", "stacked"),
+    }
 
 
 def test_variants_share_what_the_scrambling_leaves_alone(result):
-    rows = {(e["classifier"], e["variant"]): e for e in result[0]["classifiers"]}
-    for name in ("m_h", "latent"):
-        assert rows[name, "published"]["counts"] == rows[name, "corrected"]["counts"]
-    assert rows["label", "published"]["counts"] != rows["label", "corrected"]["counts"]
+    corrected, published = (
+        {entry["classifier"]: entry["counts"] for entry in result[variant][0]["classifiers"]}
+        for variant in ("corrected", "only-label_features")
+    )
+    changed = {name for name in CLASSIFIERS if corrected[name] != published[name]}
+    assert changed == {"label", "label_extinction"}
 
 
 def test_intervals_hold_the_value_and_gains_are_paired(result):
-    report, predictions = result
+    report, predictions = result["corrected"]
     for entry in report["classifiers"]:
         low, high = entry["intervals"]["accuracy"]
         assert low < entry["accuracy"] < high
-    (gain,) = (
-        g
-        for g in report["gains"]
-        if (g["classifier"], g["over"], g["variant"]) == ("label_latent", "label", "corrected")
-    )
+    pairs = [(gain["classifier"], gain["over"]) for gain in report["gains"]]
+    assert set(pairs) == {
+        ("latent", "label"),
+        ("latent", "latent_live"),
+        ("label_latent", "label"),
+        ("label_latent", "label_permuted"),
+    }
+    gain = report["gains"][pairs.index(("label_latent", "label"))]
     right = {
         name: (group["predicted"] == group["low_alpha"]).to_numpy(dtype=float)
-        for name, group in predictions.query("variant == 'corrected'").groupby("classifier")
+        for name, group in predictions.groupby("classifier")
     }
     difference = right["label_latent"] - right["label"]
     assert gain["accuracy"]["gain"] == pytest.approx(difference.mean())
@@ -236,39 +283,44 @@ def test_intervals_hold_the_value_and_gains_are_paired(result):
     assert gain["accuracy"]["interval"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist())
 
 
-def test_too_few_stars_of_a_class_are_refused(frame):
+def test_too_few_stars_of_a_class_are_refused(frame, settings):
     classes = np.ones(len(frame), dtype=int)
     classes[0] = 0
     with pytest.raises(
         InputError, match="the sample of the alpha classifiers hold 1 high-alpha and 499 low-alpha"
     ):
-        classify(frame, classes, [1])
-    with pytest.raises(InputError, match=r"test stars \(leak_free\)"):
-        classify(frame.assign(test=False), frame["truth"].to_numpy(), [1], n_bootstrap=2)
+        classify(frame, classes, [1], **settings["classifiers"])
+    for missing in ("test", "train"):
+        what = {"test": "the test stars", "train": "the training stars"}[missing]
+        with pytest.raises(InputError, match=f"{what} of the alpha classifiers hold 0 high-alpha and 0 low"):
+            classify(
+                frame.assign(**{missing: False}), frame["truth"].to_numpy(), [1], **settings["classifiers"]
+            )
 
 
 def test_table_1_repeats_the_report(result):
-    report = result[0]
+    report = result["corrected"][0]
     rows = table_rows(report)
     assert rows == table_rows(json.loads(json.dumps(report, sort_keys=True, allow_nan=False)))
-    ours = [row for row in rows if row["classifier"] != "majority" and row["variant"] != "paper"]
+    ours = [row for row in rows if row["classifier"] != "majority" and row["whose"] == "here"]
+    assert [row["classifier"] for row in ours] == list(CLASSIFIERS)
     assert len(ours) == len(report["classifiers"])
     for entry in report["classifiers"]:
-        (row,) = (
-            r for r in ours if (r["classifier"], r["variant"]) == (entry["classifier"], entry["variant"])
-        )
+        (row,) = (row for row in ours if row["classifier"] == entry["classifier"])
         for metric in METRICS:
             assert row[metric] == entry[metric]
             assert [row[f"{metric}_low"], row[f"{metric}_high"]] == entry["intervals"][metric]
-    assert [row["accuracy"] for row in rows if row["variant"] == "paper"] == [0.722, 0.68, 0.70, 0.70, 0.84]
-    for row in rows:
-        if row["classifier"] == "majority" and row["variant"] != "paper":
-            assert row["accuracy"] == report["variants"][row["variant"]]["majority"]
-            assert (row["recall_high"], row["recall_low"]) == (0, 1)
+    paper = [row for row in rows if row["whose"] == "paper"]
+    assert [row["accuracy"] for row in paper] == [0.722, 0.68, 0.70, 0.70, 0.84]
+    assert [row["recall_high"] for row in paper] == [None, 0.40, 0.15, 0.15, 0.58]  # its Table 1
+    assert [row["recall_low"] for row in paper] == [None, 0.79, 0.91, 0.92, 0.93]
+    (majority,) = (row for row in rows if (row["classifier"], row["whose"]) == ("majority", "here"))
+    assert majority["accuracy"] == report["sample"]["majority"]
+    assert (majority["recall_high"], majority["recall_low"]) == (0, 1)
 
 
 def test_plain_text_has_the_cells_of_the_tabular(result):
-    rows = table_rows(result[0])
+    rows = table_rows(result["corrected"][0])
     _, heads, *lines = plain_text(rows).splitlines()
     _, *body = [line.removesuffix(" \\\\") for line in tabular(rows).splitlines() if " & " in line]
     assert [line.split()[-len(METRICS) :] for line in lines] == [row.split(" & ")[2:] for row in body]
@@ -276,24 +328,23 @@ def test_plain_text_has_the_cells_of_the_tabular(result):
 
 
 def test_tabular_is_one_well_formed_latex_row_a_line(result):
-    rows = table_rows(result[0])
+    rows = table_rows(result["corrected"][0])
     lines = tabular(rows).splitlines()
     body = [line for line in lines if "&" in line]
     assert len(body) == len(rows) + 1
     assert {line.count("&") for line in body} == {len(METRICS) + 1}
     assert all(line.endswith("\\\\") for line in body)
     assert not any(line.startswith("[") for line in body)
-    label = next(row for row in rows if (row["classifier"], row["variant"]) == ("label", "corrected"))
+    label = next(row for row in rows if (row["classifier"], row["whose"]) == ("label", "here"))
     half = round(1000 * (label["accuracy_high"] - label["accuracy_low"]) / 2)
-    assert any(f"corrected & {label['accuracy']:.3f}({half}) &" in line for line in body)
+    assert any(f"here & {label['accuracy']:.3f}({half}) &" in line for line in body)
 
 
 def test_what_is_not_defined_is_null_not_nan(frame):
     # Constant labels leave the majority class as the only answer.
     dull = frame.assign(m_h=0.0, teff=4500.0, logg=2.0)
-    report, _ = classify(dull, frame["truth"].to_numpy(), [1], n_bootstrap=10)
-    rows = {(e["classifier"], e["variant"]): e for e in report["classifiers"]}
-    entry = rows["label", "corrected"]
+    report, _ = classify(dull, frame["truth"].to_numpy(), [1], test_fraction=0.1, n_bootstrap=10, seed=0)
+    entry = next(entry for entry in report["classifiers"] if entry["classifier"] == "label")
     assert entry["recall_high"] == 0
     assert entry["precision_high"] is None
     assert entry["intervals"]["precision_high"] == [None, None]

@@ -74,7 +74,10 @@ def test_crate_is_read_back_with_an_action_for_each_rule(archive):
     crate = ROCrate(archive)
     actions = {each.id: each for each in crate.get_by_type("CreateAction")}
     rules = ("build_catalog", "train_svae", "fig_kiel", "fig_bars", "build_paper")
-    assert set(actions) == {"#run", *(f"#run-{rule}" for rule in rules)}
+    of_a_variant = "#run-fig_bars-only-latent"  # an identifier holds neither space nor bracket
+    assert set(actions) == {"#run", of_a_variant, *(f"#run-{rule}" for rule in rules)}
+    assert actions[of_a_variant]["name"] == "fig_bars (only-latent)"
+    assert [each["name"] for each in actions[of_a_variant]["result"]] == ["only-latent/figures/bars.pdf"]
     assert crate.mainEntity.id == "Snakefile" and actions["#run"]["instrument"] == crate.mainEntity
     train = actions["#run-train_svae"]
     assert train["instrument"]["name"] == "src/train_svae.py"

@@ -58,16 +58,17 @@ def passes(stars, subset, bits):
     return masks
 
 
-def test_limits_are_the_papers():
+def test_limits_are_the_papers(settings):
     both = {"bp_rp": [0, 4], "g": [6, 17.5], "starflag": 0}
     assert cuts.CUTS["good"] == {"teff_snr_min": 20, "logg_err_max": 0.4, "m_h_err_max": 0.2} | both
     strict = {"teff_snr_min": 100, "logg_err_max": 0.1, "m_h_err_max": 0.05}
     assert cuts.CUTS["pristine"] == cuts.CUTS["good"] | strict
+    assert settings["cuts"] == cuts.CUTS
 
 
 @pytest.mark.parametrize("bits", [BITS, [2, 3]])
 def test_subsets_and_cutflow_equal_pandas(stars, bits):
-    subsets, cutflow = cuts.select(stars, cuts.CUTS, bits, 0.1, 12345)
+    subsets, cutflow = cuts.select(stars, cuts.CUTS, bits)
     assert subsets.full.all() and subsets.source_id.equals(stars.source_id)
     for subset in ("good", "pristine"):
         expected = passes(stars, subset, bits)
@@ -84,7 +85,7 @@ def test_subsets_and_cutflow_equal_pandas(stars, bits):
 
 
 def test_the_papers_counts_stand_beside_ours(stars):
-    _, cutflow = cuts.select(stars, cuts.CUTS, BITS, 0.1, 12345)
+    _, cutflow = cuts.select(stars, cuts.CUTS, BITS)
     paper = {
         subset: [step["paper_removed_alone"] for step in cutflow["cuts"][subset]]
         for subset in ("good", "pristine")
@@ -97,7 +98,7 @@ def test_the_papers_counts_stand_beside_ours(stars):
 
 def test_a_null_column_is_not_available_neither_passed_nor_failed(stars, tmp_path):
     without = stars.assign(starflag=pd.array([pd.NA] * len(stars), dtype="Int64"), aspcapflag=np.nan)
-    subsets, cutflow = cuts.select(without, cuts.CUTS, BITS, 0.1, 12345)
+    subsets, cutflow = cuts.select(without, cuts.CUTS, BITS)
     assert cutflow["not_available"] == ["aspcapflag", "starflag"]
     assert subsets[["good_starflag", "pristine_aspcapflag"]].isna().all(axis=None)
     by_name = {step["cut"]: step for step in cutflow["cuts"]["good"]}
@@ -136,10 +137,16 @@ def test_split_is_scikit_learns(stars):
 def test_an_empty_subset_is_refused(stars):
     limits = {"good": cuts.CUTS["good"], "pristine": cuts.CUTS["pristine"] | {"logg_err_max": 0}}
     with pytest.raises(InputError, match="none of 4000 stars is left in pristine: widen cuts"):
-        cuts.select(stars, limits, BITS, 0.1, 12345)
+        cuts.select(stars, limits, BITS)
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_too_few_stars_to_split_are_refused(stars, n):
+def test_too_few_stars_to_split_are_refused(n):
     with pytest.raises(InputError, match=f"{n} stars cannot be split with test_fraction 0.1: use more stars"):
-        cuts.select(stars.iloc[:n], cuts.CUTS, BITS, 0.1, 12345)
+        cuts.split(n, 0.1, 12345)
+
+
+def test_no_cut_moves_a_star_from_one_part_of_the_split_to_the_other(stars):
+    subsets, cutflow = cuts.select(stars, cuts.CUTS, BITS)
+    assert not {"train", "test"} & {*subsets, *cutflow["stars"]}
+    assert "train" in cutflow["paper_stars"]

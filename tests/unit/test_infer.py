@@ -87,7 +87,9 @@ def test_no_bit_depends_on_the_shards(model, x, shards, monkeypatch):
 
 
 def test_everything_is_what_the_model_says_side_by_side(model, x):
-    mean, sigma, drawn, x_hat, scatter = np.split(np.hstack(infer.encode_and_reconstruct(model, x, 7)), [3, 6, 9, 18], axis=1)
+    mean, sigma, drawn, x_hat, scatter = np.split(
+        np.hstack(infer.encode_and_reconstruct(model, x, 7)), [3, 6, 9, 18], axis=1
+    )
     latents = infer.embed(model, x)
     for ours, theirs in zip((mean, sigma), latents, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -10,9 +10,9 @@ import torch
 from xpsvae.errors import InputError
 from xpsvae.model import ScatterVAE, load, load_published, save
 from xpsvae.model.published import LAST_EPOCH, save_published
+from xpsvae.model.recipe import Recipe, choose
 from xpsvae.model.train import learning_rate
 from xpsvae.products import read_json
-from xpsvae.model.recipe import Recipe, choose
 
 WEIGHTS, LOG = "reference/published/svae_weights.pt", "reference/published/training_log.csv"
 

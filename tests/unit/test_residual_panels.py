@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from xpsvae.compare.residuals import statistics
-from xpsvae.plot.style import DOUBLE, MODELS
 from xpsvae.plot.residual_panels import BINS, SPAN, residual_panels
+from xpsvae.plot.style import DOUBLE, Look
 
 WIDTHS = {"svae": 1.0, "pca": 30.0, "label_mlp": 5.0}
+MODELS = {
+    "svae": Look("sVAE", "#004488", "-", "o", "Blues"),
+    "pca": Look("PCA (6 components)", "#BB5566", (0, (4, 1.5)), "s", "Reds"),
+    "label_mlp": Look("label MLP", "#DDAA33", (0, (1, 1)), "^", "YlOrBr"),
+}
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def residuals():
 def figure(residuals):
     """Draw all columns, in reverse."""
     found = {model: statistics(values) for model, values in residuals.items()}
-    return residual_panels(residuals, found, [3, 2, 1, 0], ["A", "B", "C", "D"], DOUBLE, 3)
+    return residual_panels(residuals, found, MODELS, [3, 2, 1, 0], ["A", "B", "C", "D"], DOUBLE, 3)
 
 
 def test_heights_are_shares_of_all_predicted_stars_over_the_peak(figure, residuals):
@@ -59,3 +64,13 @@ def test_each_model_has_its_own_bias_and_width(figure):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         f"{MODELS[model].label}, bias ± width" for model in WIDTHS
     ]
+
+
+def test_the_bias_printed_for_a_model_may_be_that_of_another(residuals, figure):
+    found = {model: statistics(values) for model, values in residuals.items()}
+    given = residuals, found, MODELS, [3, 2, 1, 0], ["A", "B", "C", "D"], DOUBLE, 3
+    changed = residual_panels(*given, printed={"label_mlp": "pca"})
+    for own, other in zip(figure.axes, changed.axes, strict=True):
+        before, after = ([text.get_text() for text in axes.get_legend().get_texts()] for axes in (own, other))
+        assert before[:2] == after[:2]
+        assert after[2].split(" ± ") == [before[1].split(" ± ")[0], before[2].split(" ± ")[1]]

@@ -394,8 +394,18 @@ def test_other_code_leaves_out_its_products_and_what_hangs_on_them(made, tmp_pat
     assert outdated["train_svae"] == "src/module.py has changed"
     assert outdated["build_paper"] == "reads from fig_kiel"
     restore.install(folder, tmp_path / "root", restore.check(folder), later)
-    expected = {"catalog/stars.parquet", "catalog/coefficients.npy", "corrected/figures/bars.pdf"}
+    figures = {"corrected/figures/bars.pdf", "only-latent/figures/bars.pdf"}
+    expected = {"catalog/stars.parquet", "catalog/coefficients.npy", *figures}
     assert installed(tmp_path / "root").keys() == expected
+
+
+def test_another_choice_leaves_out_what_the_variant_makes_by_it(made, tmp_path):
+    folder, rules = made
+    params = {"figure": "bars", "choices": {"latent": "mode"}}
+    later = changed(rules, "fig_bars (only-latent)", params=params)
+    assert list(restore.outdated_rules(restore.check(folder), later)) == ["fig_bars (only-latent)"]
+    restore.install(folder, tmp_path / "root", restore.check(folder), later)
+    assert installed(tmp_path / "root").keys() == PRODUCTS.keys() - {"only-latent/figures/bars.pdf"}
 
 
 def test_other_code_of_a_job_for_each_shard_reaches_what_joins_them(made):

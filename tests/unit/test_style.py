@@ -1,6 +1,7 @@
 """The look of figures, and every figure drawn from small tables with the gaps that real ones have."""
 
 import importlib.util
+import json
 import re
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
+from xpsvae.compare import registry
 from xpsvae.plot import style
 from xpsvae.plot.corner import corner_axes
 
@@ -28,6 +30,11 @@ DIMENSIONS = {
 SHARED = {label: 3 for label in ("logg", "teff", "m_h", "alpha_m")} | {
     "boundary": {"dimension": 3, "value": -0.1, "ms_side": "below", "accuracy": 0.9}
 }
+CARDS = [
+    registry.SVAE | {"chain": [["XP", "data"], ["6 latents", "learnt"], ["XP", "data"]]},
+    registry.card("pca", {"components": 6, "variance": 95.0}),
+    registry.card("label_mlp", {"n_predicted": 90, "n_unknown": 10}),
+]
 SUMMARY = {"n_latents": 6, "kl": [2.4, 1.9, 2.0, 5.1, 0.001, 0.4], "dead": [5], "live": [1, 2, 3, 4, 6]}
 
 
@@ -72,6 +79,7 @@ def bins(rows):
     random = np.random.default_rng(5)
     frame[["teff", "logg", "m_h", "alpha_m", *LATENTS]] = random.normal(size=(len(frame), 10))
     frame["teff"] = 5000 + 300 * frame.teff
+    frame["use"] = "all"
     frame["n"] = np.where(np.arange(len(frame)) == 1, 2, 40)
     empty = np.arange(len(frame)) % 3 == 2
     frame.loc[empty, "n"] = 0
@@ -228,7 +236,27 @@ def test_each_metallicity_has_a_colour_of_its_own():
     assert len(style.metallicity_scale([0.1])["norm"].boundaries) == 2
 
 
-@pytest.mark.parametrize("looks", [style.MODELS, style.SEQUENCES, style.BRANCHES])
+def model_looks():
+    """Give all models that there are, in the words that a product of theirs has of them."""
+    names = [*registry.available()]
+    cards = [{"model": "svae", "label": "sVAE", "look": registry.SVAE["look"]}]
+    cards += [
+        {"model": name, "label": registry.get(name).LABEL, "look": registry.get(name).LOOK} for name in names
+    ]
+    return style.looks(json.loads(json.dumps({"models": cards})))
+
+
+def test_looks_of_models_survive_the_product_that_holds_them():
+    found = style.looks(json.loads(json.dumps({"models": CARDS})))
+    assert list(found) == ["svae", "pca", "label_mlp"]
+    assert found["pca"] == style.Look("PCA (6 components)", "#BB5566", (0, (4, 1.5)), "s", "Reds")
+    assert found["svae"].linestyle == "-"
+    figure, axes = style.new_figure(style.SINGLE, 2, squeeze=True)
+    for look in found.values():
+        axes.plot([0, 1], ls=look.linestyle, marker=look.marker, color=look.shade(0.5))
+
+
+@pytest.mark.parametrize("looks", [model_looks(), style.SEQUENCES, style.BRANCHES])
 def test_looks_are_told_apart_without_colour(looks):
     shapes = {(str(look.linestyle), look.marker) for look in looks.values()}
     assert len(shapes) == len(looks)
@@ -240,7 +268,8 @@ def test_models_are_told_apart_in_greyscale():
         linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
         return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16  # CIE L*
 
-    lightness = sorted(luminance(look.color) for look in style.MODELS.values())
+    looks = model_looks()
+    lightness = sorted(luminance(looks[model].color) for model in ("svae", "pca", "label_mlp"))
     assert np.diff(lightness).min() > 15
 
 
@@ -282,11 +311,21 @@ def test_diagrams_name_the_layers_and_what_was_not_trained():
     figure = check(script("svae_arch").draw([104, 80, 60, 40, 20, 8], 3))
     words = [text.get_text() for text in figure.axes[0].texts]
     assert words.count("104") == 3 and "3 latents" in words
-    figure = check(script("xp_vae_models").draw(3))
+    figure = check(script("xp_vae_models").draw({"models": CARDS}))
     words = [text.get_text() for text in figure.axes[0].texts]
     here = [words[i - 1] for i, text in enumerate(words) if text == "trained here"]
-    assert sorted(here) == sorted(look.label for look in style.MODELS.values())
+    assert sorted(here) == ["PCA (6 components)", "label MLP", "sVAE"]
+    assert {"6 components", "MLP", "6 latents"} <= set(words)
     assert words.count("in the paper, not trained here") == 3
+
+
+def test_a_model_that_runs_here_is_no_longer_one_of_the_papers_alone():
+    theirs = [registry.card(name, {"n_predicted": 90}) for name in ("lb23", "lb23_labels")]
+    figure = check(script("xp_vae_models").draw({"models": CARDS + theirs}))
+    words = [text.get_text() for text in figure.axes[0].texts]
+    here = [words[i - 1] for i, text in enumerate(words) if text == "trained here"]
+    assert sorted(here) == ["LB23", "LB23 (labels)", "PCA (6 components)", "label MLP", "sVAE"]
+    assert words.count("in the paper, not trained here") == 1
 
 
 @pytest.mark.parametrize("dimensions", [DIMENSIONS, SHARED])
@@ -348,17 +387,75 @@ def test_alpha_bimodality_says_how_enceladus_was_selected(stars, kind, words):
     check(draw(stars, marks, tracks, {"enceladus_kind": kind}, SHARED))
 
 
-def test_confusion_matrices_show_the_corrected_variant():
-    def entry(name, variant, cell):
+def alpha_figure(stars, fixed_m_h=None):
+    marks = pd.DataFrame({"giant": stars.logg < 3})
+    marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
+    marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
+    tracks = bins([{"track": track} for track in ("high_alpha", "low_alpha", "fixed_m_h") for _ in range(4)])
+    draw = script("alpha_bimodality").draw
+    return tracks, draw(stars, marks, tracks, {"enceladus_kind": "actions"}, DIMENSIONS, fixed_m_h)
+
+
+def test_the_track_of_fixed_metallicity_is_drawn_at_the_mean_or_as_published_at_its_nominal_value(stars):
+    for fixed_m_h in (None, -0.4):
+        tracks, figure = alpha_figure(stars, fixed_m_h)
+        shown = tracks[(tracks.track == "fixed_m_h") & (tracks.n >= style.FEWEST_STARS)]
+        line = next(
+            line for line in figure.axes[0].lines if line.get_color() == style.SEQUENCES["fixed_m_h"].color
+        )
+        drawn = np.ma.masked_invalid(np.asarray(line.get_xdata(), dtype=float)).compressed()
+        expected = shown.m_h if fixed_m_h is None else np.full(len(shown), fixed_m_h)
+        np.testing.assert_array_equal(drawn, expected)
+        of_others = [line.get_xdata() for line in figure.axes[0].lines if line.get_color() != "#111111"]
+        means = [tracks[tracks.track == name].m_h for name in ("high_alpha", "low_alpha")]
+        for xs, mean in zip(of_others, means, strict=True):
+            assert set(pd.Series(xs).dropna()) <= set(mean.dropna())
+        check(figure)
+
+
+@pytest.fixture
+def compared():
+    """Residuals of ten columns by model, and the summary that goes with them; the MLP lacks some stars."""
+    from xpsvae.compare.residuals import compare
+
+    random, widths = np.random.default_rng(8), {"svae": 1.0, "pca": 8.0, "label_mlp": 3.0}
+    biases = {"svae": 0.0, "pca": 5.0, "label_mlp": -2.0}
+    leading = {name: random.normal(biases[name], width, (500, 10)) for name, width in widths.items()}
+    leading["label_mlp"][::3] = np.nan
+    return leading, {"models": CARDS, "leading": compare(leading)}
+
+
+@pytest.mark.parametrize("printed_bias", ["own", "label_independent"])
+def test_figure_5_prints_the_bias_of_each_model_or_as_published_of_the_label_independent_one(
+    compared, printed_bias
+):
+    leading, comparison = compared
+    figure = check(script("lam_coeff_errs").draw(leading, comparison, printed_bias))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        f"{name}, bias ± width" for name in ("sVAE", "PCA (6 components)", "label MLP")
+    ]
+    for column, axes in enumerate(figure.axes):
+        printed = [text.get_text().replace("−", "-").split(" ± ") for text in axes.get_legend().get_texts()]
+        medians = [float(np.nanmedian(values[:, column])) for values in leading.values()]
+        if printed_bias == "label_independent":
+            medians[2] = medians[1]  # PCA's stands for the label MLP's
+        for (bias, width), median, model in zip(printed, medians, leading, strict=True):
+            assert float(bias) == pytest.approx(median, abs=0.06)
+            low, high = np.nanpercentile(leading[model][:, column], (16, 84))
+            assert float(width) == pytest.approx((high - low) / 2, abs=0.06)
+
+
+def test_confusion_matrices_show_those_that_are_named_for_the_figure():
+    def entry(name, cell):
         confusion = [[cell, 0.2 - cell], [0.1, 0.7]]
         scores = {"accuracy": cell + 0.7, "recall_high": cell / 0.2, "recall_low": 0.875}
-        return {"classifier": name, "variant": variant, "confusion": confusion} | scores
+        return {"classifier": name, "confusion": confusion} | scores
 
     names = ("m_h", "label", "label_extinction", "latent", "label_latent")
-    entries = [entry(name, "corrected", 0.11 + 0.01 * i) for i, name in enumerate(names)]
-    entries.append(entry("label", "published", 0.01))
-    variants = {"corrected": {"n_test": 2043, "n_test_high": 409, "majority": 0.8}}
-    figure = check(script("confusion_matrices").draw({"classifiers": entries, "variants": variants}))
+    entries = [entry(name, 0.11 + 0.01 * i) for i, name in enumerate(names)]
+    entries.insert(2, entry("label_permuted", 0.01))
+    sample = {"n_test": 2043, "n_test_high": 409, "majority": 0.8}
+    figure = check(script("confusion_matrices").draw({"classifiers": entries, "sample": sample}))
     cells = [[text.get_text() for text in axes.texts] for axes in figure.axes[1:7]]
     assert [line[0] for line in cells] == ["0.20", "0.11", "0.12", "0.13", "0.14", "0.15"]
     assert figure.axes[6].get_title() == "Labels +\nlatents"

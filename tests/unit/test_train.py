@@ -14,8 +14,8 @@ import torch
 
 from xpsvae.errors import InputError
 from xpsvae.model import fit, loss, train
-from xpsvae.model.train import COLUMNS, Fitted, history_csv, learning_rate, save
 from xpsvae.model.recipe import RECIPES, Recipe, choose
+from xpsvae.model.train import COLUMNS, Fitted, history_csv, learning_rate, save
 
 SMALL = {"batch_size": 64, "n_latents": 2, "learning_rate": 3e-3, "kl_warm_up": 0.0}
 

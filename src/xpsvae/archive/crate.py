@@ -107,7 +107,8 @@ def _runs(crate, manifest, workflow):
         inputs = [entity(path) for path in rule["inputs"]]
         if not any(path in made for path in rule["inputs"]):
             inputs += sources
-        action = _add(crate, f"#run-{rule['rule']}", "CreateAction", name=rule["rule"])
+        identifier = re.sub(r"\W+", "-", rule["rule"]).strip("-")  # one of a variant has brackets
+        action = _add(crate, f"#run-{identifier}", "CreateAction", name=rule["rule"])
         action["description"] = rule["description"]
         action["instrument"], action["object"] = script, inputs
         action["result"] = [entity(path) for path in rule["outputs"]]

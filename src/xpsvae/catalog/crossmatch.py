@@ -47,7 +47,7 @@ STAR_NOTES = {
 }
 
 
-def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior_scale=0.1):
+def build_catalog(labels, spectra, sampled_by="archive", flux_weight=None, prior_scale=0.1):
     """Cross-match labels with sampled spectra and turn the spectra into coefficients.
 
     Of several rows with one source_id the one with the highest signal-to-noise ratio is kept (labels: snr;
