@@ -20,6 +20,7 @@ PLUMBING = {
     "dependencies.py",
     "digests.py",
     "errors.py",
+    "locks.py",
     "products.py",
     "provenance.py",
     "shape.py",

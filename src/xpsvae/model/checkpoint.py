@@ -5,14 +5,11 @@ recipe, so that no run ever meets the checkpoint of another.
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xpsvae import locks
 from xpsvae.errors import InputError
 from xpsvae.products import write_arrays
 
@@ -79,7 +77,7 @@ class Checkpoints:
         self._lock = None
         if self.folder is not None:
             require_writable(self.folder)
-            self._lock = _locked(self.folder / LOCK)
+            self._lock = self._hold()
             for left in self.folder.glob(".epoch-*.npz"):  # half-written by a run that was killed
                 left.unlink()
 
@@ -124,39 +122,20 @@ class Checkpoints:
             os.close(self._lock)
             self._lock = None
 
+    def _hold(self):
+        try:
+            return locks.hold(self.folder / LOCK, PATIENCE)
+        except BlockingIOError as error:
+            raise InputError(
+                f"process {error} trains the same model with checkpoints in {self.folder}: wait until it has "
+                "ended, or stop it."
+            ) from None
+
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:06d}.npz"
 
     def _newest_first(self):
         return sorted(self.folder.glob("epoch-*.npz"), reverse=True) if self.folder else []
-
-
-def _locked(path):
-    """Open a file that one process at a time may hold; the kernel lets go of it however that process ends."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                return handle  # a file system without locks
-            holder = os.pread(handle, 20, 0).decode(errors="replace")
-            os.close(handle)
-            if time.monotonic() > end:
-                raise InputError(
-                    f"process {holder} trains the same model with checkpoints in {path.parent}: wait until "
-                    "it has ended, or stop it."
-                ) from None
-            time.sleep(0.2)
-            continue
-        # who held it before may have deleted the file with the last checkpoint
-        if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
-            return handle
-        os.close(handle)
 
 
 def require_writable(folder):
