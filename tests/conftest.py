@@ -25,5 +25,5 @@ def shared():
 
 @pytest.fixture
 def settings():
-    """Settings of config.yaml: the only place that holds the defaults of the analysis."""
+    """Give the settings of config.yaml: the only place that holds the defaults of the analysis."""
     return copy.deepcopy(SETTINGS)

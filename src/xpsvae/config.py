@@ -1,8 +1,9 @@
-"""The workflow's configuration: `config.yaml`, what was given on top of it, and `config.schema.yaml` to check both.
+"""The workflow's configuration: `config.yaml`, what was given on top of it, and how both are checked.
 
-Text is read as what the schema wants, because Snakemake hands over every value within a group of ``--config`` as
-text. An unknown key, a wrong type or a value out of range is refused in one sentence that names the key, what was
-found, what is expected and what to do, so that a misspelt choice never falls back to a default in silence.
+Text is read as what `config.schema.yaml` wants, because Snakemake hands over every value within a group of
+``--config`` as text. An unknown key, a wrong type or a value out of range is refused in one sentence that
+names the key, what was found, what is expected and what to do, so that a misspelt choice never falls back to
+a default.
 """
 
 import difflib
@@ -14,7 +15,7 @@ from xpsvae.errors import InputError
 
 __all__ = ["resolve", "training", "validate"]
 
-# What YAML takes for something else than text, in any case. None is what Snakemake makes of null for its jobs.
+# What YAML takes for something else than text, in any case; None is how Snakemake passes null on to its jobs.
 _WORDS = {
     **dict.fromkeys(("null", "none", "~", ""), None),
     **dict.fromkeys(("true", "yes", "on"), True),
@@ -93,8 +94,8 @@ def _read(value, wanted, given, path=()):
         for name in value:
             if not isinstance(name, str):
                 raise InputError(
-                    f"config key '{_dotted((*path, _shown(name)))}' has the name {_shown(name)}, which is not "
-                    f"text: correct it or put it in quotes, {_where((*path, name), given)}."
+                    f"config key '{_dotted((*path, _shown(name)))}' has a name that is not text: correct it "
+                    f"or put it in quotes {_where((*path, name), given)}."
                 )
         return {
             name: _read(item, subschema(wanted, name), given, (*path, name)) for name, item in value.items()
@@ -145,12 +146,12 @@ def _sentence(error, config, given):
         wanted = expected(subschema(schema(), *path, name))
         return f"config key '{_dotted((*path, name))}' is missing: add it {_where(path, given)}, {wanted}."
     if "propertyNames" in error.absolute_schema_path:
-        path = (*path, error.instance)
-        return f"config key '{_dotted(path)}' has a name that is not {error.schema['form']}: give it another one."
+        name, form = _dotted((*path, error.instance)), error.schema["form"]
+        return f"config key '{name}' has a name that is not {form}: give it another one."
     key = path[: next((place for place, part in enumerate(path) if isinstance(part, int)), len(path))]
     if error.validator == "enum":
-        verb, choices = "is" if key == path else "has", error.validator_value
-        return f"config key '{_dotted(key)}' {verb} {_shown(error.instance)}: {_nearest(error.instance, choices)}."
+        start = f"config key '{_dotted(key)}' {'is' if key == path else 'has'} {_shown(error.instance)}"
+        return f"{start}: {_nearest(error.instance, error.validator_value)}."
     found = config
     for part in key:
         found = found[part]
@@ -165,9 +166,13 @@ def _advice(key, found, wanted):
     if found is None:
         return ", or leave the key out"
     if "object" in types(wanted) and isinstance(found, str):
-        return f", for instance --config '{key[0]}={{key: value}}'"
-    if "string" in types(wanted) and is_number(found):
-        return f": in quotes in a file, or as ./{found} on the command line"
+        group = "{key: value}"
+        for part in key[:0:-1]:
+            group = f"{{{part}: {group}}}"
+        return f", for instance --config '{key[0]}={group}'"
+    if "string" in types(wanted) and is_number(found) and "enum" not in wanted:
+        # Only outside of groups the command line makes numbers of what looks like one.
+        return ", with quotes in a file" + f" or as ./{found} on the command line" * (len(key) == 1)
     return ""
 
 

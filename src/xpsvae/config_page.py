@@ -13,7 +13,8 @@ __all__ = ["page", "rows"]
 
 _START = """# Configuration
 
-<!-- Made by `make configuration` from config.yaml and src/xpsvae/config.schema.yaml: edit those. -->
+<!-- Made from config.yaml and src/xpsvae/config.schema.yaml, edit those:
+     python -m xpsvae.config_page > docs/configuration.md -->
 
 `config.yaml` holds every setting. For one run, change some of them on the command line,
 
@@ -30,11 +31,12 @@ recipes:
          weight_decay: 0, kl_warm_up: 0.7, free_bits: 0}
 ```
 
-What a group leaves out keeps its default, a list replaces the whole list, and `--config` wins over `--configfile`.
-A group follows `--config` in quotes, with a space after each colon. Wherever a key wants something else than text,
-text is read as YAML reads it: `8` and `1e-4` are numbers, `true`, `yes` and `on` are true, `false`, `no` and `off`
-are false, `null`, `~` and nothing at all are null. A whole number may be written `1e3` or `6.0`. Numbers are finite.
-Editors with a YAML language server complete and check `config.yaml` by its first line.
+What a group leaves out keeps its default, a list replaces the whole list, and `--config` wins over
+`--configfile`. A group follows `--config` in quotes, with a space after each colon. Where a key wants
+something else than text, text is read as YAML reads it: `8` and `1e-4` are numbers, `true`, `yes` and `on`
+are true, `false`, `no` and `off` are false, `null`, `~` and nothing at all are null. A whole number may also
+be written `1e3` or `6.0`. Numbers are finite. Editors with a YAML language server complete and check
+`config.yaml` by its first line.
 
 In the column *unit*, 1 stands for a pure number.
 """
@@ -94,14 +96,9 @@ def page(config):
         if "object" in types(wanted) and len(path) == 1:
             lines += ["", f"## {path[0]}", "", wanted["description"], "", *heading]
         else:
-            name, unit = ".".join(path), wanted.get("unit", "")
-            cells = (
-                f"`{name}`",
-                expected(wanted),
-                _default(name, wanted, default),
-                unit,
-                wanted["description"],
-            )
+            name = ".".join(path)
+            cells = f"`{name}`", expected(wanted), _default(name, wanted, default)
+            cells += wanted.get("unit", ""), wanted["description"]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

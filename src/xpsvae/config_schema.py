@@ -42,9 +42,7 @@ def parse(text, path):
             for key, _ in node.value:
                 if key.value in seen and isinstance(key, yaml.ScalarNode):
                     line = key.start_mark.line + 1
-                    raise InputError(
-                        f"{path} has the key '{key.value}' again in line {line}: keep one of them."
-                    )
+                    raise InputError(f"{path} has the key '{key.value}' again in line {line}: keep one.")
                 seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
             return super().construct_mapping(node, deep)
 
@@ -108,9 +106,9 @@ def expected(wanted):
         }
         words[0] += "".join(f" {word} {wanted[key]:,}" for key, word in limits.items() if key in wanted)
     if "items" in wanted:
-        words[0] += f", each item {expected(subschema(wanted, 0))}" + ", none twice" * (
-            "uniqueItems" in wanted
-        )
+        words[0] += f", each item {expected(subschema(wanted, 0))}"
+    if "uniqueItems" in wanted:
+        words[0] += ", none twice"
     return " or ".join(words)
 
 
@@ -121,7 +119,7 @@ def is_number(value):
 
 @cache
 def validator():
-    """Make the validator of the schema: numbers are finite, whole numbers int, patterns fit the whole text."""
+    """Make the validator of the schema: numbers are finite, whole numbers int, patterns fit all of a text."""
     from jsonschema import Draft202012Validator, ValidationError, validators
 
     def pattern(_, wanted, text, __):

@@ -58,7 +58,7 @@ def test_divides_each_star_once(n, parts):
 
 
 def test_says_how_many_parts_are_needed():
-    with pytest.raises(InputError, match=r"set archive.datalink.parts to 4 or more"):
+    with pytest.raises(InputError, match=r"set gaia_sdss.datalink.parts to 4 or more"):
         gaia_archive.divide(IDS[:10], 3, largest=3)
     assert len(gaia_archive.divide(IDS[:10], 4, largest=3)) == 4
 
@@ -240,7 +240,7 @@ def test_parts_are_the_files_of_the_list_by_name():
     ("text", "sentence"),
     [
         (LIST[:-60], "not a digest and the name"),
-        ("".join(LIST.splitlines(keepends=True)[:2]), "names 2 files where archive.bulk.files is 3"),
+        ("".join(LIST.splitlines(keepends=True)[:2]), "names 2 files where gaia_sdss.bulk.files is 3"),
         ("<html>moved</html>", "not a digest and the name"),
         ("", "names 0 files"),
         (LIST.replace(SUMS[0], SUMS[0][:9]), "all its hexadecimal digits"),

@@ -1,6 +1,6 @@
 """Training recipes by name, and every choice of a training run.
 
-`config.yaml` lists the same recipes for the workflow, and its schema the same bounds; a test holds them equal.
+`config.yaml` lists the same recipes for the workflow, its schema the same bounds; a test holds them equal.
 """
 
 import math
