@@ -23,6 +23,7 @@ PLUMBING = {
     "locks.py",
     "products.py",
     "provenance.py",
+    "scratch.py",
     "shape.py",
     "tex.py",
     "workflow.py",

@@ -6,14 +6,12 @@
 import ctypes
 import errno
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import traceback
 from contextlib import contextmanager
 
-from xpsvae import provenance
+from xpsvae import provenance, scratch
 from xpsvae.debug import remember
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
@@ -43,7 +41,6 @@ class _Tee:
 
 # Inputs of these names have one row a star, in the order of the catalogue.
 _ALIGNED = "stars coefficients errors split subsets latents reconstruction scatter sequences".split()
-_FULL = 1 << 20  # [byte] a disk with less left is full
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -81,7 +78,7 @@ def job(snakemake):
             _stop(f"Error: {error}")
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _stop(f"Error: {_full_disk(snakemake)}")
+                _stop(f"Error: {_full_disk(snakemake.rule)}")
             traceback.print_exc()
             _stop(f"To look into it: python -m pdb -m xpsvae.debug {remember(snakemake, script)}")
         finally:
@@ -114,12 +111,12 @@ def _end_with_parent():
         pass  # not Linux
 
 
-def _full_disk(snakemake):
-    folders = [os.path.dirname(path) or "." for path in snakemake.output]
-    scratch = tempfile.gettempdir()
-    if shutil.disk_usage(scratch).free < _FULL <= min(shutil.disk_usage(path).free for path in folders):
-        return f"the folder {scratch} for temporary files is full: free some of it, or set TMPDIR to another."
-    return f"the disk was full when {snakemake.rule} wrote its products: free some and rerun."
+def _full_disk(rule):
+    try:
+        scratch.require_space()
+    except InputError as error:
+        return error
+    return f"the disk was full when {rule} wrote its products: free some and rerun."
 
 
 def _stop(sentence):

@@ -356,7 +356,7 @@ def comparison_macros(summary, per_star):
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
-        "SvaeVersus": listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items()),
+        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
     }
 
 
