@@ -44,7 +44,9 @@ class Clone:
 
     def snakemake(self, *words, **variables):
         """Run Snakemake in the folder; the package is the folder's own, not the installed one."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), **variables}
+        others = os.getenv("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join([str(self.folder / "src"), *others]).rstrip(os.pathsep)
+        environment = {**os.environ, "PYTHONPATH": path, **variables}
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *words],
             cwd=self.folder, env=environment, capture_output=True, text=True,
