@@ -10,6 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 COEFFICIENTS, ERRORS = "catalog/coefficients.npy", "catalog/coefficient_errors.npy"
 LATENTS, WEIGHTS, CONFIG = "latents/latents.parquet", "model/svae.safetensors", "model/config.json"
+RESIDUALS = "corrected/comparison/summary.json"
 STARS, FIGURE, PAPER = "catalog/stars.parquet", "corrected/figures/catalog_cuts.png", "paper/ms.pdf"
 
 
@@ -80,10 +81,10 @@ class Damaged:
 @pytest.mark.parametrize(
     ("names", "damage", "target", "due", "sentence"),
     [
-        ([COEFFICIENTS], flip, "embed_shard", ["latents/scatter.npy"], "has changed since its job wrote it"),
+        ([COEFFICIENTS], flip, "embed_stars", ["latents/scatter.npy"], "has changed since its job wrote it"),
         ([COEFFICIENTS, ERRORS], swap, "train_svae", [WEIGHTS], "has changed since its job wrote it"),
         ([LATENTS], flip, "fig_latent_tracks", ["corrected/figures/latent_tracks.pdf"], "has changed since"),
-        ([WEIGHTS], lose_numbers, "embed_shard", ["latents/scatter.npy"], "has changed since"),
+        ([WEIGHTS], lose_numbers, "embed_stars", ["latents/scatter.npy"], "has changed since"),
         ([FIGURE], flip, "archive", [], "has changed since its job wrote it"),
         ([PAPER], empty, "archive", [], "has changed since its job wrote it"),
         (["corrected/numbers.tex"], flip, "archive", [], "has changed since its job wrote it"),
@@ -96,8 +97,8 @@ def test_a_product_that_is_not_what_its_job_wrote(clone, names, damage, target, 
 @pytest.mark.parametrize(
     ("names", "damage", "target", "due", "sentence"),
     [
-        ([COEFFICIENTS], shorten, "build_residuals", ["corrected/comparison/summary.json"], "rows, but"),
-        ([WEIGHTS], lose_numbers, "embed_shard", ["latents/scatter.npy"], "are not all finite"),
+        ([COEFFICIENTS], shorten, f"results/library/{RESIDUALS}", [RESIDUALS], "rows, but"),
+        ([WEIGHTS], lose_numbers, "embed_stars", ["latents/scatter.npy"], "are not all finite"),
         ([CONFIG], odd, "fig_svae_arch", ["corrected/figures/svae_arch.pdf"], "does not describe a model"),
         ([STARS], spoil_foot, "fig_catalog_cuts", [FIGURE], "is not a readable Parquet file"),
         ([PAPER], empty, "archive", [], "is empty"),
@@ -112,8 +113,7 @@ def test_a_product_without_a_note(clone, names, damage, target, due, sentence):
 def refused(clone, names, damage, target, due, sentence, noted):
     with Damaged(clone, names, noted, due) as damaged:
         damaged.by(damage)
-        words = target if target != "build_residuals" else "results/library/corrected/comparison/summary.json"
-        run = clone.snakemake("--cores", "1", words, "--rerun-triggers", "mtime")
+        run = clone.snakemake("--cores", "1", target, "--rerun-triggers", "mtime")
         assert run.returncode != 0
         assert "Traceback" not in run.stderr
         (said,) = {line for line in run.stderr.splitlines() if line.startswith("Error: ")}

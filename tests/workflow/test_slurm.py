@@ -52,7 +52,9 @@ def test_no_shards_is_one_sentence(tmp_path):
 def test_rules_that_use_the_network_stay_on_the_submitting_machine():
     """Compute nodes often cannot reach it."""
     block = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *rule\b|\Z)", re.MULTILINE | re.DOTALL)
-    blocks = [found for path in (PROJECT / "rules").rglob("*.smk") for found in block.findall(path.read_text())]
+    blocks = [
+        found for path in (PROJECT / "rules").rglob("*.smk") for found in block.findall(path.read_text())
+    ]
     networked = re.compile(r"(?!retrieve_library)(retrieve_|download_|select_|reserve_|deposit|restore)")
     assert {rule for rule, block in blocks if "localrule: True" in block} == {
         rule for rule, _ in blocks if networked.match(rule)
