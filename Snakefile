@@ -37,6 +37,7 @@ rule all:
                 rules.build_alpha_tracks,
                 rules.classify_alpha,
                 rules.build_residuals,
+                rules.count_components,
                 rules.build_numbers,
             )
         ],

@@ -26,6 +26,8 @@ rule build_numbers:
                 "metallicity": rules.build_metallicity_tracks.output.metallicity,
                 "alpha": rules.split_alpha.output.summary,
                 "alpha_tracks": rules.build_alpha_tracks.output.tracks,
+                "directions": rules.build_alpha_tracks.output.directions,
+                "components": rules.count_components.output.components,
                 "classifiers": rules.classify_alpha.output.classifiers,
             },
         ),

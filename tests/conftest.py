@@ -23,7 +23,7 @@ def shared():
     return locate
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings():
-    """Give the settings of config.yaml: the only place that holds the defaults of the analysis."""
+    """Read config.yaml: the only place that holds the defaults of the analysis."""
     return copy.deepcopy(SETTINGS)

@@ -101,10 +101,10 @@ class FileServer:
                 self.injected += 1
             self.log.append((handler.path, answer.request.get("Range"), answer.status))
         time.sleep(self.delay)
+        with self.lock:
+            self._busy -= 1  # before the last byte, after which the client may ask for the next file
         with contextlib.suppress(OSError):  # the client may leave first
             self._send(handler, answer)
-        with self.lock:
-            self._busy -= 1
 
     def _answer(self, path, request, form=None):
         body = self.files.get(path)

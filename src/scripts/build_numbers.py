@@ -25,9 +25,9 @@ with job(snakemake):
         "TestFraction": numbers.decimal(params.test_fraction, 1),
         **numbers.model_macros(config, pd.read_csv(files.history)),
         **numbers.latent_macros(latents, dimensions),
-        **numbers.comparison_macros(comparison, read_table(files.per_star)),
+        **numbers.comparison_macros(comparison, read_table(files.per_star), read_json(files.components)),
         **numbers.track_macros(read_table(files.kiel), read_table(files.metallicity), latents["live"]),
-        **numbers.alpha_track_macros(read_table(files.alpha_tracks), latents["live"]),
+        **numbers.alpha_track_macros(read_table(files.alpha_tracks), read_json(files.directions)),
         **numbers.alpha_macros(read_json(files.alpha), classifiers),
         **numbers.switch_macros(label_features, leakage),
     }

@@ -3,6 +3,8 @@
 from xpsvae.workflow import job
 
 with job(snakemake):
+    import sys
+
     import numpy as np
 
     from xpsvae.compare import registry, residuals
@@ -17,7 +19,8 @@ with job(snakemake):
     mu, sigma = normalisation["mu"], normalisation["sigma"]
     coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
     x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
-    correlations = read_array(given.correlations) if "correlations" in given.keys() else None
+    correlations = read_array(given.correlations) if "correlations" in given.keys() else ()
+    correlations = correlations if len(correlations) else None  # the dataset may turn out to have none
 
     n_latents = read_shape(given.model_config)["n_latents"]
     own = registry.SVAE | {"summary": {"n_latents": n_latents}}
@@ -36,4 +39,7 @@ with job(snakemake):
     write_arrays(made.flux, wavelength=residuals.WAVELENGTHS, **flux)
     per_star = stars[["source_id", *labels]].assign(**per_star)
     write_table(made.per_star, per_star, units={"teff": "K", "logg": "dex", "m_h": "dex"})
-    write_json(made.summary, summary | {"models": cards})
+    compared = summary["coefficients"].keys() | summary["wavelengths"].keys()
+    for card in (card for card in cards if card["model"] not in compared):
+        print(f"{card['label']} predicts no test star: left out of the comparison.", file=sys.stderr)
+    write_json(made.summary, summary | {"models": [card for card in cards if card["model"] in compared]})

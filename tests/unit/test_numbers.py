@@ -77,7 +77,7 @@ def test_macros_and_switches_become_definitions():
 
 CROSSMATCH = {
     "labels": {"rows": 1200, "duplicates_dropped": 100, "sources": 1100, "unmatched": 3},
-    "null_columns": ["starflag", "aspcapflag", "j_r"],
+    "null_columns": ["starflag", "aspcapflag", "j_r", "a_k"],
 }
 
 
@@ -321,7 +321,13 @@ def test_an_empty_bin_of_logg_has_no_spread():
 def test_switches_follow_the_null_columns():
     assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
     complete = numbers.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
-    assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
+    assert complete["HasFlags"] and complete["HasActions"] and complete["HasAk"]
+    assert not complete["DeadLatents"] and not complete["StoredCorrelations"]
+    aspcap = numbers.switches(CROSSMATCH | {"files": {"teff_and_logg": "aspcap"}}, CONFIG, LATENTS)
+    assert aspcap["AspcapLabels"] and not complete["AspcapLabels"]
+    for source in ("record", "datalink"):
+        stored = numbers.switches(CROSSMATCH | {"correlations": {"from": source}}, CONFIG, LATENTS)
+        assert stored["StoredCorrelations"] and stored["FetchedCorrelations"] == (source == "datalink")
 
 
 @pytest.mark.parametrize(
@@ -361,6 +367,31 @@ def test_model_numbers_come_from_the_last_epoch():
     assert macros.items() >= expected.items()
 
 
+@pytest.mark.parametrize("recipe", [RECIPES["published"], RECIPES["fast"], {}])
+def test_what_a_recipe_does_not_say_is_not_available(recipe):
+    macros = numbers.model_macros(CONFIG | {"training": recipe}, HISTORY)
+    keys = {
+        "NEpochs": "epochs",
+        "WarmUp": "warm_up",
+        "KlWarmUp": "kl_warm_up",
+        "RestartEvery": "restart_every",
+    }
+    for macro, key in keys.items():
+        assert (macros[macro] == numbers.NOT_AVAILABLE) == (key not in recipe)
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": recipe}, LATENTS)
+    assert flags["KlWarmUp"] == (recipe.get("kl_warm_up", 0) > 0)
+
+
+def test_numbers_of_the_published_weights_are_those_of_their_recipe():
+    from xpsvae.model.published import LAST_EPOCH, RECIPE
+
+    macros = numbers.model_macros(CONFIG | {"training": RECIPE}, pd.DataFrame([LAST_EPOCH]))
+    expected = {"NEpochs": "5{,}000", "BatchSize": "1{,}024", "RestartEvery": "500", "LossTestKl": "11.3"}
+    assert macros.items() >= expected.items()
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": RECIPE}, LATENTS)
+    assert flags["PublishedModel"] and flags["PublishedRecipe"] and not flags["OneCycle"]
+
+
 def test_parameters_are_those_of_the_model():
     from xpsvae.model.svae import ScatterVAE
 
@@ -387,14 +418,16 @@ def test_latents_in_use_and_what_they_follow():
 def test_comparison_medians_ranges_and_wins():
     macros = numbers.comparison_macros(COMPARISON, PER_STAR)
     assert macros["CoefficientRatios"] == (
-        "Relative to PCA the ratio has a median of 2.00 and runs from 0.50 to 3.00; it exceeds one for 3 of 4 "
-        "coefficients. Relative to the label MLP the ratio has a median of 0.62 and runs from 0.25 to 4.00; it "
-        "exceeds one for 1 of 4 coefficients."
+        "Relative to PCA the ratio has a median of 2.00 and runs from 0.50 to 3.00; it exceeds one for 3 of "
+        "4 coefficients. "
+        "Relative to the label MLP the ratio has a median of 0.62 and runs from 0.25 to 4.00; it exceeds one "
+        "for 1 of 4 coefficients."
     )
     assert macros["FluxRatios"] == (
-        "Relative to PCA the ratio has a median of 1.00 and runs from 0.90 to 1.20; it exceeds one for 1 of 3 "
-        "wavelengths. Relative to the label MLP the ratio has a median of 2.00 and runs from 1.00 to 3.00; it "
-        "exceeds one for 2 of 3 wavelengths."
+        "Relative to PCA the ratio has a median of 1.00 and runs from 0.90 to 1.20; it exceeds one for 1 of "
+        "3 wavelengths. "
+        "Relative to the label MLP the ratio has a median of 2.00 and runs from 1.00 to 3.00; it exceeds one "
+        "for 2 of 3 wavelengths."
     )
     assert macros["ModelRatios"] == (
         "that of PCA is 2.00 times as large and that of the label MLP is 0.62 times as large"
@@ -571,7 +604,7 @@ def test_no_result_is_typed_by_hand():
             r"steps of 10\\,nm",
             r"steps of 2\\,nm",
         ),
-        *("343 wavelengths", "55 coefficients", "DR3", "DR17", "SDSS-IV"),
+        *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
         # priors and prefactors
         *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
         # samples that are defined by numbers

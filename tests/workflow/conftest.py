@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ STARS = 4000
 def changed(config, keys):
     """Give a configuration with some keys changed, in groups of any depth."""
     return config | {
-        key: changed(config[key], value) if isinstance(value, dict) else value for key, value in keys.items()
+        key: changed(config.get(key) or {}, value) if isinstance(value, dict) else value
+        for key, value in keys.items()
     }
 
 
@@ -35,6 +37,33 @@ class Clone:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / name, folder / name)
         self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}})
+
+    def copy(self, folder, *without):
+        """Copy the folder, times of files and all, without files of these names."""
+        copy = Clone.__new__(Clone)
+        copy.folder = folder
+        ignored = shutil.ignore_patterns("__pycache__", *without)
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+        return copy
+
+    @contextmanager
+    def edited(self, name, change):
+        """Change the text of a file by a function, for as long as the block lasts."""
+        path = self.folder / name
+        before = path.read_text()
+        assert change(before) != before
+        path.write_text(change(before))
+        yield
+        path.write_text(before)
+
+    @contextmanager
+    def configured(self, **groups):
+        """Change keys of config.yaml, for as long as the block lasts."""
+        path = self.folder / "config.yaml"
+        before = path.read_text()
+        self.configure(**groups)
+        yield
+        path.write_text(before)
 
     def configure(self, **groups):
         """Change keys in groups of config.yaml, or a key that stands alone."""

@@ -5,25 +5,14 @@ import shutil
 import pytest
 from zenodo_server import TOKEN, ZenodoServer
 
-from .conftest import Clone
-
 pytestmark = pytest.mark.slow
 FIGURE = "corrected/figures/catalog_cuts.pdf"
-
-
-def copied(clone, folder, *without):
-    """Copy a clone; its sources, which a test may have edited, are those that made its results."""
-    copy = Clone.__new__(Clone)
-    copy.folder = folder
-    ignored = shutil.ignore_patterns("__pycache__", *without)
-    shutil.copytree(clone.folder, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
-    return copy
 
 
 @pytest.fixture(scope="module")
 def finished(clone, tmp_path_factory):
     """Copy the finished clone with its results and what Snakemake remembers of them."""
-    copy = copied(clone, tmp_path_factory.mktemp("archivist"))
+    copy = clone.copy(tmp_path_factory.mktemp("archivist"))
     run = copy.snakemake("--cores", "1", "all", "--touch", "--forceall")
     assert run.returncode == 0, run.stderr[-4000:]
     return copy
@@ -31,7 +20,7 @@ def finished(clone, tmp_path_factory):
 
 @pytest.fixture
 def fresh(finished, tmp_path):
-    return copied(finished, tmp_path, "results", ".snakemake", "checkpoints")
+    return finished.copy(tmp_path, "results", ".snakemake", "checkpoints")
 
 
 def content(folder):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 def test_everything_is_made(clone):
     products = clone.products()
     assert "paper/ms.pdf" in products
-    assert "tables/table1.tex" in products
+    assert "corrected/tables/table1.tex" in products
     figures = {name for name in products if name.startswith("corrected/figures/")}
     scripts = {path.stem for path in (clone.folder / "src" / "figures").glob("*.py")}
     assert figures == {f"corrected/figures/{name}.{form}" for name in scripts for form in ("pdf", "png")}
@@ -58,14 +58,67 @@ def test_edited_figure_script_reruns_that_figure_and_the_paper(clone):
     assert clone.planned("all") == []
 
 
+STYLE, PARALLEL, BASIS = (f"src/xpsvae/{name}.py" for name in ("plot/style", "model/parallel", "xp/basis"))
+
+
+def drawn(clone):
+    return [f"fig_{path.stem}" for path in (clone.folder / "src" / "figures").glob("*.py")]
+
+
 def test_edited_module_reruns_what_imports_it(clone):
-    module = clone.folder / "src" / "xpsvae" / "plotting.py"
-    original = module.read_text()
-    module.write_text(original + "\n# edited\n")
-    planned = clone.planned("all")
-    assert {"fig_catalog_cuts", "fig_latent_tracks", "build_paper"} <= set(planned)
-    assert not {"train_svae", "embed_stars", "build_tracks", "classify_alpha"} & set(planned)
-    assert clone.snakemake("--cores", "2", "all").returncode == 0
+    with clone.edited(STYLE, lambda text: text.replace("FEWEST_STARS = 5 ", "FEWEST_STARS = 6 ")):
+        assert clone.planned("all") == sorted(["all", "build_paper", *drawn(clone)])
+    assert clone.planned("all") == []  # although the file is younger than what was made by it
+
+
+@pytest.mark.parametrize("module", [STYLE, PARALLEL, BASIS, "src/xpsvae/dependencies.py"])
+def test_comments_and_docstrings_of_a_module_rerun_nothing(clone, module):
+    with clone.edited(module, lambda text: text.replace('"""', '"""Edited: ', 1) + "\n# edited\n"):
+        assert clone.planned("all") == []
+
+
+def test_behaviour_of_a_module_reruns_training_only_where_it_is_trained_with(clone):
+    one_more = "\nONE_MORE = 1\n"
+    with clone.edited(PARALLEL, lambda text: text + one_more):
+        assert "train_svae" in clone.planned("all")
+        assert "build_catalog" not in clone.planned("all")
+    with clone.edited("src/xpsvae/analysis/classify.py", lambda text: text + one_more):
+        assert not {"train_svae", "predict_pca", "build_kiel_tracks"} & set(clone.planned("all"))
+        assert {"classify_alpha", "fig_confusion_matrices"} <= set(clone.planned("all"))
+    assert clone.planned("all") == []
+
+
+def test_a_cut_does_not_train_again(clone):
+    with clone.configured(cuts={"good": {"logg_err_max": 0.3}}):
+        planned = set(clone.planned("all"))
+    assert {"build_subsets", "fig_catalog_cuts", "build_numbers", "build_paper"} <= planned
+    assert not planned & {
+        "split_stars", "train_svae", "embed_shard", "embed_stars", "predict_pca", "predict_label_mlp",
+        "build_residuals", "fig_lam_coeff_errs",
+    }  # fmt: skip
+
+
+def test_how_often_training_is_saved_reruns_nothing(clone):
+    with clone.configured(training={"checkpoint_every": 3}):
+        assert clone.planned("all") == []
+
+
+def test_the_fixed_metallicity_reruns_its_track_and_what_draws_or_quotes_it(clone):
+    with clone.configured(tracks={"alpha": {"fixed_m_h": -0.3}}):
+        assert clone.planned("all") == [
+            "all", "build_alpha_tracks", "build_numbers", "build_paper", "fig_alpha_bimodality",
+        ]  # fmt: skip
+
+
+def test_settings_of_a_comparison_model_rerun_that_model_alone(clone):
+    with clone.configured(comparison={"pca": {"components": 4}}):
+        planned = set(clone.planned("all"))
+    assert {"predict_pca", "build_residuals", "build_numbers", "fig_xp_vae_models"} <= planned
+    assert not planned & {"train_svae", "predict_label_mlp", "build_kiel_tracks", "fig_kiel_vs_latent"}
+
+
+def test_a_clone_that_is_copied_with_its_times_has_nothing_to_do(clone, tmp_path):
+    assert clone.copy(tmp_path).planned("all") == []
 
 
 def test_deleted_product_is_made_again(clone):

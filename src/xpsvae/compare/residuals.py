@@ -243,7 +243,7 @@ def measure(
     Parameters
     ----------
     predictions : dict of str to xpsvae.compare.registry.Prediction
-        By model; ``svae`` among them, first.
+        By model; ``svae`` among them, first. A model without a prediction for any star is left out.
     x, x_err : array (n_test, n_coefficients)
         Standardised coefficients and their errors.
     mu, sigma : array (n_coefficients,)
@@ -279,7 +279,10 @@ def measure(
         shown = prediction.known if unmatched == "masked" else np.ones(len(x), dtype=bool)
         if prediction.coefficients is not None:
             difference = np.where(shown[:, None], prediction.coefficients - x, np.nan)
-            coefficient[model] = coefficient_residuals(difference, x_err)
+            residuals = coefficient_residuals(difference, x_err)
+            if model != "svae" and not np.isfinite(residuals).all(axis=1).any():
+                continue  # it knows no star
+            coefficient[model] = residuals
             columns = leading_columns(svae_rp if model == "svae" else "rp")
             leading[model] = difference[:, columns] / x_err[:, columns]
             per_star[f"rmse_coefficient_{model}"] = coefficient_rmse(coefficient[model] * scale, correlations)
@@ -288,7 +291,8 @@ def measure(
             observed = coefficients_to_flux(x * sigma + mu, WAVELENGTHS)
             difference = np.where(shown[:, None], prediction.flux - observed, np.nan)
             residuals = difference / _sigma_flux(x_err * sigma, correlations, flux_error)
-        if np.isfinite(residuals).all(axis=1).any():  # some models do not predict all that makes the flux
+        # some models do not predict all that makes the flux, or know no star
+        if model == "svae" or np.isfinite(residuals).all(axis=1).any():
             flux[model] = residuals
             per_star[f"rmse_flux_{model}"] = flux_rmse(residuals)
     summary = {

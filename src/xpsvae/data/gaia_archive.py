@@ -30,6 +30,7 @@ __all__ = [
     "divide",
     "fetch_bulk",
     "fetch_datalink",
+    "fetch_selection",
     "read_sources",
     "select",
     "write_selection",
@@ -246,6 +247,36 @@ def select(path, source_ids, invalid="drop"):
         joined("correlations", (0, 2, 0), np.float32),
         dropped,
     )
+
+
+def fetch_selection(source_ids, invalid="drop", **request):
+    """Ask datalink for any number of stars, as many requests as it takes; each answer is kept.
+
+    Parameters
+    ----------
+    source_ids : array (n,) of int
+    invalid
+        See `select`.
+    **request
+        ``url``, ``folder`` and the rest of `fetch_datalink`.
+
+    Returns
+    -------
+    Selection
+        In order of the requests, each with the stars of a range of source_ids.
+    """
+    parts = divide(source_ids, -(-len(np.unique(source_ids)) // LARGEST_REQUEST))
+    found = [select(fetch_datalink(source_ids=part, **request), part, invalid) for part in parts]
+    found = [part for part in found if len(part.source_id)] or found[:1]
+    arrays = (
+        np.concatenate([getattr(part, name) for part in found])
+        for name in ("source_id", "coefficients", "errors", "correlations")
+    )
+    dropped = {}
+    for part in found:
+        for why, ids in part.dropped.items():
+            dropped.setdefault(why, []).extend(ids)
+    return Selection(*arrays, dropped)
 
 
 def write_selection(selection, spectra, correlations, dropped):

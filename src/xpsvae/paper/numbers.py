@@ -7,6 +7,7 @@ true when the numbers change.
 
 import re
 
+from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import CLASSIFIERS
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
@@ -70,12 +71,15 @@ def switches(crossmatch, config, latent_summary):
     return {
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
+        "HasAk": "a_k" not in null,
+        "AspcapLabels": crossmatch.get("files", {}).get("teff_and_logg") == "aspcap",
         "StoredCorrelations": "correlations" in crossmatch,
+        "FetchedCorrelations": crossmatch.get("correlations", {}).get("from") == "datalink",
         "PublishedModel": recipe.get("source") == "published",
         "PublishedRecipe": recipe.items() >= RECIPES["published"].items(),
-        "KlWarmUp": recipe["kl_warm_up"] > 0,
-        "FreeBits": recipe["free_bits"] > 0,
-        "OneCycle": recipe["schedule"] == "one-cycle",
+        "KlWarmUp": recipe.get("kl_warm_up", 0) > 0,
+        "FreeBits": recipe.get("free_bits", 0) > 0,
+        "OneCycle": recipe.get("schedule") == "one-cycle",
         "DeadLatents": bool(latent_summary["dead"]),
     }
 
@@ -205,7 +209,8 @@ def model_macros(config, history):
     Parameters
     ----------
     config : dict
-        ``model/config.json``: sizes under ``model``, the recipe under ``training``.
+        ``model/config.json``: sizes under ``model``, the recipe under ``training``; what a recipe does not say
+        is not available.
     history : pandas.DataFrame
         ``model/history.csv``; its last row is where training ended.
     """
@@ -213,19 +218,23 @@ def model_macros(config, history):
     return {
         "NCoefficientsAll": count(config["model"]["n_inputs"]),
         "NParameters": count(n_parameters(**config["model"])),
-        "NEpochs": count(recipe["epochs"]),
-        "BatchSize": count(recipe["batch_size"]),
-        "LearningRate": significant(recipe["learning_rate"], 1),
-        "WarmUp": count(round(100 * recipe["warm_up"])),
-        "FreeBits": decimal(recipe["free_bits"], 2),
-        "KlWarmUp": count(round(100 * recipe["kl_warm_up"])),
-        "RestartEvery": count(recipe["restart_every"]),
-        "WeightDecay": decimal(recipe["weight_decay"], 2),
+        "NEpochs": count(recipe.get("epochs")),
+        "BatchSize": count(recipe.get("batch_size")),
+        "LearningRate": significant(recipe.get("learning_rate"), 1),
+        "WarmUp": _percent(recipe.get("warm_up")),
+        "FreeBits": decimal(recipe.get("free_bits"), 2),
+        "KlWarmUp": _percent(recipe.get("kl_warm_up")),
+        "RestartEvery": count(recipe.get("restart_every")),
+        "WeightDecay": decimal(recipe.get("weight_decay"), 2),
         "LossTrain": decimal(last["loss"], 1),
         "LossTest": decimal(last["val_loss"], 1),
         "LossTestReconstruction": decimal(last["val_reconstruction"], 1),
         "LossTestKl": decimal(last["val_kl"], 1),
     }
+
+
+def _percent(fraction):
+    return count(None if fraction is None else round(100 * fraction))
 
 
 def n_parameters(n_inputs, hidden, n_latents):
@@ -261,7 +270,9 @@ def latent_macros(summary, dimensions):
     chosen = [
         f"{_latent(dimensions[label])} for {symbol} ({_rank(dimensions, label)})"
         for label, symbol in LABEL_SYMBOLS.items()
+        if label != "alpha_m"
     ]
+    alpha = dimensions["association"]["alpha_m"][str(dimensions["alpha_m"])]
     edge = dimensions["boundary"]
     return {
         "NLatents": count(summary["n_latents"]),
@@ -272,12 +283,17 @@ def latent_macros(summary, dimensions):
         "WeakestKl": decimal(min(summary["kl"]), 2),
         "KlList": listing(decimal(value, 2) for value in summary["kl"]),
         "ChosenLatents": listing(chosen),
+        "AlphaLatent": _latent(dimensions["alpha_m"]),
+        "AlphaLatentRank": decimal(alpha["spearman"], 2),
+        "AlphaLatentInformation": decimal(alpha["mutual_information"], 3),
+        "AlphaLatentFloor": decimal(alpha["floor"], 3),
         "MhLatent": _latent(dimensions["m_h"]),
         "BoundaryLatent": _latent(edge["dimension"]),
         "BoundaryValue": decimal(edge["value"], 2),
         "BoundarySide": edge["ms_side"],
         "BoundaryAccuracy": decimal(100 * edge["accuracy"], 1),
         "BoundaryMajority": decimal(100 * edge["majority"], 1),
+        "BoundaryAll": decimal(100 * dimensions["boundary_all"], 1),
     }
 
 
@@ -326,7 +342,7 @@ def _follows(track, live):
     return _latent(best.removeprefix("z_")), ranks[best]
 
 
-def comparison_macros(summary, per_star):
+def comparison_macros(summary, per_star, components):
     """How the sVAE compares with every other model, in coefficients and in flux.
 
     Parameters
@@ -335,29 +351,53 @@ def comparison_macros(summary, per_star):
         ``comparison/summary.json``: ``models`` are what each says of itself (`xpsvae.compare.registry.card`).
     per_star : pandas.DataFrame
         ``comparison/per_star.parquet``; medians are over the stars for which every model has a prediction.
+    components : dict
+        ``comparison/components.json``.
     """
+    equal = _fewest(components, "coefficients"), _fewest(components, "flux")
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {
-        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
-    }
+    ratios, flux_ratios = (
+        {
+            card["prose"]: _median(space[name]["ratio"])
+            for name, card in cards.items()
+            if "ratio" in space.get(name, {})
+        }
+        for space in (coefficients, flux)
+    )
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
         "NWavelengths": count(len(flux["svae"]["rmse"])),
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
-        "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
-            for name, ratio in ratios.items()
-        ),
+        "ModelRatios": _times(ratios),
+        "FluxModelRatios": _times(flux_ratios),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
-        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
+        "ComponentsCoefficients": equal[0],
+        "ComponentsFlux": equal[1],
+        "SvaeVersus": _all_versus(ratios),
+        "SvaeVersusFlux": _all_versus(flux_ratios),
     }
+
+
+def _times(ratios):
+    return listing(f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items())
+
+
+def _all_versus(ratios):
+    return listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items())
+
+
+def _fewest(components, space):
+    """Fewest principal components whose median error is not above the sVAE's."""
+    ratios = components[space]["median"]
+    enough = [number for number, ratio in zip(components["components"], ratios, strict=True) if ratio <= 1]
+    return count(enough[0]) if enough else f"more than {count(components['components'][-1])}"
 
 
 def _ratios(cards, space, what):
@@ -496,34 +536,42 @@ def switch_macros(label_features, leakage):
     }
 
 
-def alpha_track_macros(tracks, live):
-    """How far live latents and labels move along the track of fixed [M/H].
+def alpha_track_macros(tracks, directions):
+    """How far labels and latents move along the track of fixed [M/H] and along the matched one.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
-        ``alpha/tracks.parquet``. Compared are the first and the last bin with at least `WELL_FILLED` stars; a
-        latent's move is in units of the standard deviation of the stars within these bins.
-    live : sequence of int
-        1-based live dimensions; one that has collapsed moves by rounding only.
+        ``alpha/tracks.parquet``. Only bins with at least `WELL_FILLED` stars count.
+    directions : dict
+        ``alpha/directions.json``: the move is that along the direction for [alpha/M] at fixed [M/H], in units
+        in which the giants' latents have unit standard deviations.
     """
-    fixed = tracks[(tracks["track"] == "fixed_m_h") & (tracks["n"] >= WELL_FILLED)].sort_values("centre")
     macros = {"WellFilled": count(WELL_FILLED)}
-    known = len(fixed) > 1
-    first, last = (fixed.iloc[0], fixed.iloc[-1]) if known else (None, None)
-    moves = {}
-    for name in [f"z_{dimension}" for dimension in live] if known else ():
-        variance = (first["n"] * first[f"{name}_se"] ** 2 + last["n"] * last[f"{name}_se"] ** 2) / 2
-        moves[name] = (last[name] - first[name]) / variance**0.5
-    furthest = max(moves, key=lambda name: abs(moves[name])) if known else None
+    for track, prefix in (("fixed_m_h", "AlphaTrack"), ("matched", "Matched")):
+        bins = tracks[(tracks["track"] == track) & (tracks["n"] >= WELL_FILLED)].sort_values("centre")
+        known = len(bins) > 1
+        moves = along(bins, directions, "alpha_m") if known else None
+        macros |= {
+            f"{prefix}From": decimal(bins["alpha_m"].iloc[0] if known else None),
+            f"{prefix}To": decimal(bins["alpha_m"].iloc[-1] if known else None),
+            f"{prefix}Move": signed(moves[-1] - moves[0] if known else None, 2),
+            f"{prefix}Teff": count(round(_range(bins["teff"]) if known else 0)),
+            f"{prefix}Logg": decimal(_range(bins["logg"]) if known else None),
+            f"{prefix}Mh": decimal(_range(bins["m_h"]) if known else None),
+        }
+    matched = tracks[(tracks["track"] == "matched") & (tracks["n"] >= WELL_FILLED)]
     return macros | {
-        "AlphaTrackFrom": decimal(first["alpha_m"] if known else None),
-        "AlphaTrackTo": decimal(last["alpha_m"] if known else None),
-        "AlphaTrackLatent": _latent(furthest.removeprefix("z_")) if known else NOT_AVAILABLE,
-        "AlphaTrackMove": signed(moves[furthest] if known else None, 2),
-        "AlphaTrackLogg": signed(last["logg"] - first["logg"] if known else None, 2),
-        "AlphaTrackMh": signed(last["m_h"] - first["m_h"] if known else None, 2),
+        "NMatched": count(matched["n"].max() if len(matched) else 0),
+        "AucDirection": decimal(directions["auc_direction"]),
+        "AucPair": decimal(directions["auc_pair"]),
+        "AucPairLatents": listing(map(_latent, directions["pair"] or ())),
+        "AucLive": decimal(directions["auc_live"]),
     }
+
+
+def _range(values):
+    return values.max() - values.min()
 
 
 def _beyond(bounds):
