@@ -14,7 +14,7 @@ with job(snakemake):
 
     given, made, labels = snakemake.input, snakemake.output, ["teff", "logg", "m_h"]
     test = read_table(given.split, ["test"])["test"].to_numpy(bool)
-    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux"])[test]
+    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux", "phot_g_mean_mag"])[test]
     normalisation = read_array(given.normalisation)
     mu, sigma = normalisation["mu"], normalisation["sigma"]
     coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
@@ -34,6 +34,9 @@ with job(snakemake):
     leading, flux, per_star, summary = residuals.measure(
         predictions, x, x_err, mu, sigma, correlations, **snakemake.params.choices
     )
+    difference = predictions["svae"].coefficients - x
+    scatter = read_array(given.scatter)[test]
+    summary["pulls"] = residuals.pulls(difference, x_err, scatter, stars["phot_g_mean_mag"].to_numpy(float))
     write_arrays(made.leading, **leading)
     flux = {model: values.astype(np.float32) for model, values in flux.items()}
     write_arrays(made.flux, wavelength=residuals.WAVELENGTHS, **flux)
