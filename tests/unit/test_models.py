@@ -1,11 +1,13 @@
 """Comparison models against singular vectors by hand, closed-form spectra and exact linear algebra."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from xpsvae.compare.models import label_mlp, pca
+from xpsvae.compare.models import label_mlp, lb23, lb23_labels, pca
 from xpsvae.compare.perceptron import fit_label_mlp
 from xpsvae.compare.registry import Given
 from xpsvae.errors import InputError
@@ -314,3 +316,24 @@ def test_extinction_is_the_datasets_own_or_that_of_the_map():
     own, of_map = np.array([0.1, np.nan, -0.05]), np.array([1.0, 2.0, np.nan])
     np.testing.assert_array_equal(label_mlp.extinction(own, of_map), own)
     np.testing.assert_allclose(label_mlp.extinction([None] * 3, of_map), [0.310, 0.620, np.nan])
+
+
+@pytest.mark.parametrize("model", [lb23, lb23_labels])
+def test_lb23_is_known_where_the_record_has_all_of_a_star(model, tmp_path):
+    rng = np.random.default_rng(0)
+    width, train = dr3_basis().n_coefficients, np.arange(20) % 4 > 0
+    stored = rng.normal(size=(5, 64)).astype(np.float32)
+    stored[3, 7] = np.nan
+    mu, sigma = rng.normal(size=width), rng.uniform(0.5, 2, width)
+    for values, known in ((stored, [True, True, True, False, True]), (stored[:0], [False] * 5)):
+        np.save(tmp_path / "lb23.npy", values)
+        context = replace(given(np.ones((20, width)), train), mu=mu, sigma=sigma)
+        context.extras[model.NEEDS[0]] = tmp_path / "lb23.npy"
+        prediction = model.predict(context)
+        assert prediction.known.tolist() == known and prediction.summary["n_predicted"] == sum(known)
+        assert prediction.coefficients.shape == (5, width)
+        for row in np.flatnonzero(known):
+            for place, column in ((0, 0), (31, 31), (32, 55), (63, 86)):
+                expected = (stored[row, place] - mu[column]) / sigma[column]
+                assert prediction.coefficients[row, column] == pytest.approx(expected, rel=1e-6)
+            assert np.isnan(prediction.coefficients[row, 32:55]).all()
