@@ -321,7 +321,7 @@ CLASSIFIERS = {
                 entry("latent", 0.8, 0.91, bounds=(0.88, 0.93)),
                 entry("label_latent", 0.9, 0.9601),
             ],
-            "gains": [gain("latent", "label", -0.1, -0.04), gain("label_latent", "label", 0.0, 0.0112)],
+            "gains": [gain("label_latent", "label", 0.0, 0.0112)],
         },
         "above": {"n_test": 40, "n_test_high": 1, "majority": None, "classifiers": [], "gains": []},
     },
