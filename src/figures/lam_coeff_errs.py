@@ -34,7 +34,7 @@ def draw(residuals, comparison, printed_bias="own"):
         range(2 * per_band),
         names,
         DOUBLE,
-        3.9,
+        3.4,
         printed,
     )
 

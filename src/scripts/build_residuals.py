@@ -10,6 +10,7 @@ with job(snakemake):
     from xpsvae.compare import registry, residuals
     from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json, write_table
+    from xpsvae.shape import read_shape
 
     given, made, labels = snakemake.input, snakemake.output, ["teff", "logg", "m_h"]
     test = read_table(given.split, ["test"])["test"].to_numpy(bool)
@@ -21,7 +22,7 @@ with job(snakemake):
     correlations = read_array(given.correlations) if "correlations" in given.keys() else ()
     correlations = correlations if len(correlations) else None  # the dataset may turn out to have none
 
-    n_latents = read_json(given.model_config)["model"]["n_latents"]
+    n_latents = read_shape(given.model_config)["n_latents"]
     own = registry.SVAE | {"summary": {"n_latents": n_latents}}
     own["chain"] = [[registry.filled(text, own["summary"]), kind] for text, kind in own["chain"]]
     cards = [own, *(read_json(path) for path in given.cards)]

@@ -24,6 +24,8 @@ __all__ = [
     "FEWEST_STARS",
     "LABELS",
     "METALLICITY_MAP",
+    "PALEST",
+    "PALE_DENSITY",
     "SEQUENCES",
     "SHORT_LABELS",
     "SINGLE",
@@ -127,7 +129,9 @@ SEQUENCES = {
     "matched": Look("Matched", "#1B9E5A", "-", "^", "Greens"),
     "enceladus": Look("Gaia-Enceladus", "#087E98", "", "*", "GnBu"),
 }
+PALEST = 0.3  # part of a sequential map that is too pale for lines and markers
 DENSITY_MAP = "Greys"
+PALE_DENSITY = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.07, 0.45, 256)))  # below tracks
 METALLICITY_MAP = "viridis"
 
 LABELS = {
@@ -387,6 +391,7 @@ def track(
     size=16,
     line="0.15",
     halo=False,
+    edge="black",
     **line_settings,
 ):
     """Draw the bins of a track as marked points joined by a line that breaks at empty bins.
@@ -406,6 +411,8 @@ def track(
         Of the line when ``values`` colour the markers.
     halo : bool
         Draw a white rim around the line, so that it stands out from a dark density.
+    edge : colour
+        Rim of the markers.
 
     Returns
     -------
@@ -427,7 +434,7 @@ def track(
         y[shown],
         s=size,
         marker=look.marker,
-        edgecolors="black",
+        edgecolors=edge,
         linewidths=0.5,
         zorder=settings["zorder"] + 1,
         **colours,

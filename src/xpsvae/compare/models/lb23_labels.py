@@ -15,7 +15,13 @@ PROSE = "that model given labels only"
 LOOK = {"color": "#882255", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v", "cmap": "PuRd"}
 KNOWS_LABELS = True
 NEEDS = ("lb23_label_dependent",)
-CHAIN = (("XP\ncoefficients", "data"), ("stellar labels", "labels"), ("coefficients", "data"))
+CHAIN = (
+    ("XP\ncoefficients", "data"),
+    ("embedding", "learnt"),
+    ("stellar\nlabels", "labels"),
+    ("embedding", "learnt"),
+    ("coefficients", "data"),
+)
 TEXT = r"""\textit{LB23 (labels)} is the model of \citet{leung2024}, used label-dependent; its
 predictions for <n_predicted> test stars come with the authors' record."""
 
