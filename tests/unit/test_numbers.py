@@ -291,6 +291,10 @@ def all_macros():
         **numbers.alpha_track_macros(ALPHA_TRACKS, [1, 2]),
         **numbers.alpha_macros(ALPHA, CLASSIFIERS),
         **numbers.switch_macros(SCRAMBLED, LEAKY),
+        **numbers.label_macros(stars().assign(teff_err=7.0), [True] * 24),
+        **numbers.pull_macros(PULLS),
+        **numbers.spectra_macros(SPECTRA),
+        **numbers.discussion_macros(DISCUSSED),
         "TestFraction": "0.1",  # by the script, out of the configuration
     }
 
@@ -486,7 +490,7 @@ def test_tracks_count_filled_bins():
     bins = [macros[f"N{part}"] for part in ("MsBins", "MsFilled", "GbBins", "GbFilled")]
     assert bins == ["3", "3", "3", "2"]
     assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "6", "2")
-    assert (macros["NMsEmpty"], macros["NGbEmpty"], macros["NGbWindows"]) == ("1", "2", "2")
+    assert (macros["NMsEmpty"], macros["NGbEmpty"], macros["NGbWindows"]) == ("2", "2", "2")
 
 
 def test_tracks_name_the_latent_that_follows_them():
@@ -653,7 +657,7 @@ def test_every_figure_is_shown_and_referred_to_once():
     text = without_comments(TEXT)
     assert sorted(re.findall(r"\\includegraphics\[[^]]*\]\{(\w+)\}", text)) == sorted(FIGURES)
     labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + numbers.cutflow_table(CUTFLOW))
-    assert len(labels) == len(set(labels)) == len(FIGURES) + 4
+    assert len(labels) == len(set(labels)) == len(FIGURES) + 5
     assert set(labels) <= set(re.findall(r"\\ref\{([\w:]+)\}", text))
 
 
@@ -760,6 +764,91 @@ def test_without_latex_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="apt-get install latexmk"):
         latex.typeset(tmp_path / "ms.tex", {}, tmp_path / "ms.pdf")
+
+
+# Pulls, spectra, sides of a temperature --------------------------------------------------------------
+
+PULLS = {
+    "coefficients": {
+        "width": [0.8, 0.7, 0.6, 0.9, 0.7, 0.5],
+        "width_error": [12.3, 0.9, 2.3, 8.0, 1.1, 0.6],
+        "chi2": [0.7] * 6,
+    },
+    "magnitudes": [{"g": [6.0, 11.25], "n": 10, "width": 0.7, "chi2": 0.6}],
+    "chi2": 0.7132,
+}
+SPECTRA = pd.DataFrame(
+    {"branch": ["ms", "gb"], "wavelength": [[350.0, 650.0, 900.0], [399.0, 700.0, 950.0]]}
+    | {"residual": [[-0.1, 0.01, -0.03], [0.2, -0.004, 9.0]]}
+)
+
+
+def side(label, latent, both, bounds):
+    return {
+        "n_test": 300,
+        "n_test_high": 80,
+        "majority": 0.7,
+        "classifiers": [
+            entry(name, auc, auc, (auc - 0.01, auc + 0.01))
+            for name, auc in (("label", label), ("latent", latent), ("label_latent", both))
+        ],
+        "gains": [
+            {"classifier": "label_latent", "over": "label"}
+            | {metric: {"gain": both - label, "interval": list(bounds)} for metric in ("accuracy", "roc_auc")}
+        ],
+    }
+
+
+FEW = {"n_test": 5, "n_test_high": 1, "majority": None, "classifiers": [], "gains": []}
+DISCUSSED = CLASSIFIERS | {
+    "gains": [*CLASSIFIERS["gains"], gain("label_extinction", "label", 0.01, 0.02)]
+    + [gain("label_latent", "label_extinction", 0.0, 0.005)],
+    "by_teff": {"split": 5000.0, "below": side(0.95, 0.9, 0.96, (0.005, 0.02)), "above": FEW},
+}
+
+
+def test_pulls_in_words():
+    macros = numbers.pull_macros(PULLS)
+    expected = {"PullWidth": "0.70", "PullChi": "0.71", "PullNarrow": "2", "PullNarrowFrom": "1"}
+    expected |= {"PullWidest": r"12.3 for BP\,0", "PullLast": r"2.3 for BP\,2 and 0.6 for RP\,2"}
+    expected |= {"PullVerdict": "too large", "PullsByMagnitude": "0.70 for $G$ of 6.0 to 11.2"}
+    assert macros.items() >= expected.items()
+    right = PULLS | {"coefficients": {"width": [1.0] * 4, "width_error": [1.0] * 4}}
+    macros = numbers.pull_macros(right)
+    assert (macros["PullVerdict"], macros["PullWeight"]) == ("about right", "")
+    assert macros["PullNarrowFrom"] == latex.NOT_AVAILABLE
+
+
+def test_residuals_of_spectra_by_window():
+    macros = numbers.spectra_macros(SPECTRA)
+    assert (macros["ResidualMsRed"], macros["ResidualGbRed"]) == ("2.0 per cent", "0.4 per cent")
+    assert (macros["ResidualMsBlue"], macros["ResidualGbBlue"]) == ("10.0 per cent", "20.0 per cent")
+    assert numbers.spectra_macros(SPECTRA[:1])["ResidualGbRed"].startswith("unknown")
+
+
+def test_a_side_without_both_sequences_says_so():
+    macros = numbers.discussion_macros(DISCUSSED)
+    assert macros["TeffVerdict"] == "the latents add to the labels on the cool side only"
+    assert macros["TeffBelow"].startswith("labels reach a ROC area of 0.950 (0.940--0.960), latents 0.900")
+    assert macros["TeffAbove"].startswith(r"with 1 high-$\alpha$ stars among 5 there is nothing")
+    assert macros["TeffSplit"] == "5{,}000" and macros["GainAucColours"] == r"\ensuremath{+0.020}"
+
+
+def test_dwarfs_among_pristine_stars():
+    macros = numbers.label_macros(stars().assign(teff_err=7.4), stars()["logg"] > 3)
+    assert macros == {"TeffError": "7", "PristineDwarfs": "81.8"}  # nine of eleven
+
+
+def test_one_clean_boundary_or_several_latents():
+    assert numbers._separates(0.97, 0.98).startswith("One latent separates")
+    assert numbers._separates(0.83, 0.91).endswith("several do so better.")
+    assert numbers._separates(0.83, 0.84).endswith("several do so no better.")
+
+
+def test_bins_that_count_are_those_that_are_drawn():
+    from xpsvae.plot.style import FEWEST_STARS
+
+    assert numbers.FEWEST == FEWEST_STARS
 
 
 DAMAGE = {
