@@ -61,7 +61,7 @@ def draw(stars, comparison):
         [*handles, *top[0], few],
         [*names, *top[1], f"fewer than {FEW} stars beyond"],
         loc="outside upper center",
-        ncols=len(names) + 2,
+        ncols=5,
         columnspacing=1.2,
         frameon=False,
     )
