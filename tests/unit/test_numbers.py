@@ -424,7 +424,9 @@ def test_pulls_of_coefficients_and_by_magnitude():
     }
     later = PULLS["coefficients"] | {"width_error": [2.0, 1.0, 0.9, 2.0, 1.0, 0.3]}
     assert numbers.pull_macros(PULLS | {"coefficients": later})["PullNarrowFrom"] == "2"
-    many = PULLS | {"coefficients": {name: [*np.linspace(0, 1, 101)] for name in ("width", "width_error")}}
+    many = PULLS | {
+        "coefficients": {name: np.linspace(0, 1, 101).tolist() for name in ("width", "width_error")}
+    }
     assert numbers.pull_macros(many)["PullRange"] == "0.05 to 0.95"
 
 
@@ -940,7 +942,7 @@ def test_what_is_not_available_is_no_part_of_a_sentence():
     assert rf"\newcommand{{\NotAvailable}}{{{latex.NOT_AVAILABLE}}}" in TEXT.read_text(encoding="utf-8")
     asked = set(re.findall(r"\\IfKnown\{\\(\w+)\}", "".join(sources().values()).replace(r"{\Macro}", "")))
     assert asked == {"MsBinMedian", "GbBinMedian", "MsTrackRank", "GbTrackRank"} | {
-        "AucPair", "AlphaTrackMove", "MatchedMove"
+        "AucPair", "AlphaTrackMove", "MatchedMove", "PullNarrowFrom"
     }  # fmt: skip
     assert asked <= set(all_macros())
 
