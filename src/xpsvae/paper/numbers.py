@@ -600,7 +600,7 @@ def _score_macros(report):
     return macros
 
 
-def _gain_macros(report, pairs=None):
+def _gain_macros(report, pairs=None, metrics=("accuracy", "roc_auc")):
     pairs = pairs or {
         "": ("label_latent", "label"),
         "Permuted": ("label_latent", "label_permuted"),
@@ -608,8 +608,8 @@ def _gain_macros(report, pairs=None):
     }
     macros, gains = {}, _by_pair(report)
     for suffix, pair in pairs.items():
-        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
-            gain = gains[pair][metric]
+        for metric in metrics:
+            gain, prefix = gains[pair][metric], {"accuracy": "Accuracy", "roc_auc": "Auc"}[metric]
             macros[f"Gain{prefix}{suffix}"] = signed(gain["gain"])
             macros[f"Gain{prefix}{suffix}Interval"] = interval(gain["interval"])
     return macros
@@ -682,7 +682,7 @@ def discussion_macros(report):
     adds = {name: _adds(sides[name]) for name in ("below", "above")}
     return {
         "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
-        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}),
+        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}, ("roc_auc",)),
         "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
         "TeffSplit": count(sides["split"]),
         "TeffBelow": _side(sides["below"]),
