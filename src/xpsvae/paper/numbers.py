@@ -677,13 +677,19 @@ def discussion_macros(report):
     report : dict
         ``alpha/classifiers.json``.
     """
-    scores, sides = _by_classifier(report), report["by_teff"]
-    colours, beyond = ("label_extinction", "label"), ("label_latent", "label_extinction")
+    scores, sides, gains = _by_classifier(report), report["by_teff"], _by_pair(report)
+    colours = gains["label_extinction", "label"]["roc_auc"]
+    beyond = gains["label_latent", "label_extinction"]["roc_auc"]
     adds = {name: _adds(sides[name]) for name in ("below", "above")}
     return {
         "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
-        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}, ("roc_auc",)),
-        "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
+        "GainAucColours": signed(colours["gain"]),
+        "GainAucColoursInterval": interval(colours["interval"]),
+        "ColoursVerdict": _gain(colours["interval"]),
+        "GainAucBeyondColours": signed(beyond["gain"]),
+        "GainAucBeyondColoursInterval": interval(beyond["interval"]),
+        "BeyondColoursVerdict": _gain(beyond["interval"]),
+        "ColoursExplain": "do not account" if beyond["interval"][0] > 0 else "may account",
         "TeffSplit": count(sides["split"]),
         "TeffBelow": _side(sides["below"]),
         "TeffAbove": _side(sides["above"]),
