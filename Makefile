@@ -5,7 +5,7 @@ CORES ?= all
 # Not the console scripts of .venv: their first line holds the path of the clone, and a kernel reads little of it.
 RUN := .venv/bin/python -m
 
-.PHONY: paper test lint lock install fresh clean
+.PHONY: paper test test-slurm lint lock install fresh clean
 
 paper: install
 	$(RUN) snakemake all --cores $(CORES) --config dataset=$(DATASET)
@@ -15,6 +15,12 @@ paper: install
 
 test: install
 	$(RUN) pytest
+
+# The Slurm profile on a private cluster of this machine, which needs Debian's slurmctld, slurmd, slurm-client and
+# munge. Snakemake's plugin stays out of .venv: every call of Snakemake would load it.
+test-slurm: install
+	.venv/bin/python -m pip install --quiet --upgrade --no-deps --target .slurm -r envs/requirements-slurm.txt
+	PYTHONPATH="$(CURDIR)/.slurm" $(RUN) pytest tests/workflow/test_slurm.py
 
 lint: install
 	$(RUN) ruff check .

@@ -25,7 +25,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae import choices, dependencies
+from xpsvae import choices, cluster, dependencies, locks
 from xpsvae.config import resolve, training
 from xpsvae.errors import InputError
 from xpsvae.provenance import config_hash
@@ -34,6 +34,9 @@ try:
     resolve(config, f"{BASE}/config.yaml")
 except InputError as error:
     raise WorkflowError(str(error))
+
+if workflow.is_main_process and locks.clear_stale():
+    logger.info("An earlier Snakemake was killed here: its locks are removed.")
 
 ROOT = f"{config['results']}/{config['dataset']}"
 VARIANT = f"{ROOT}/{{variant}}"  # products that a choice changes
@@ -131,3 +134,14 @@ def chosen(rule, variant=None):
 def made(output, variant=choices.CORRECTED):
     """Give the products of a rule in one variant."""
     return [str(path).replace("{variant}", variant) for path in output]
+
+
+onstart:
+    # what no node can take would wait in the queue for ever
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            cluster.require_nodes(
+                job for job in workflow.dag.needrun_jobs() if not job.is_local
+            )
+        except InputError as error:
+            raise WorkflowError(str(error))

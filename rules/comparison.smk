@@ -67,6 +67,7 @@ rule build_residuals:
                 "normalisation": MODEL.normalisation,
                 "model_config": MODEL.config,
                 "reconstruction": RECONSTRUCTION["reconstruction"],
+                "scatter": RECONSTRUCTION["scatter"],
             },
         ),
         predictions=[f"{ROOT}/comparison/{model}.npz" for model in COMPARED],

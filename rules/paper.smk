@@ -24,6 +24,8 @@ rule build_numbers:
                 "per_star": rules.build_residuals.output.per_star,
                 "kiel": rules.build_kiel_tracks.output.kiel,
                 "metallicity": rules.build_metallicity_tracks.output.metallicity,
+                "spectra": rules.build_track_spectra.output.spectra,
+                "subsets": rules.build_subsets.output.subsets,
                 "alpha": rules.split_alpha.output.summary,
                 "alpha_tracks": rules.build_alpha_tracks.output.tracks,
                 "directions": rules.build_alpha_tracks.output.directions,
@@ -35,6 +37,7 @@ rule build_numbers:
     output:
         numbers=f"{VARIANT}/numbers.tex",
         cutflow=f"{VARIANT}/tables/cutflow.tex",
+        variants=f"{VARIANT}/tables/variants.tex",
     log:
         f"{LOGS}/{{variant}}/build_numbers.log",
     benchmark:
@@ -62,6 +65,7 @@ rule build_paper:
         dataset=source(f"paper/datasets/{config['dataset']}.tex"),
         numbers=made(rules.build_numbers.output)[0],
         cutflow=made(rules.build_numbers.output)[1],
+        variants=made(rules.build_numbers.output)[2],
         table1=made([rules.classify_alpha.output.tex]),
         figures=[
             f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES

@@ -6,11 +6,12 @@ with job(snakemake):
     import numpy as np
     import pandas as pd
 
-    from xpsvae import products
+    from xpsvae import digests, products
     from xpsvae.analysis import latents
+    from xpsvae.shape import read_shape
 
     given, made = snakemake.input, snakemake.output
-    shape = products.read_json(given.model_config)["model"]
+    shape = read_shape(given.model_config)
     n_latents, n_inputs = shape["n_latents"], shape["n_inputs"]
     edges = np.cumsum([n_latents, n_latents, n_latents, n_inputs])
     names = [f"{name}_{number + 1}" for name in ("mean", "sigma", "draw") for number in range(n_latents)]
@@ -33,3 +34,5 @@ with job(snakemake):
             total += latents.divergence(mean[test], sigma[test]).sum(0)
             count += test.sum()
     products.write_json(made.summary, latents.summary(total / count))
+    for part in given.parts:
+        digests.forget(part)  # Snakemake deletes the part now

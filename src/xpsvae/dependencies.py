@@ -16,11 +16,16 @@ __all__ = ["digest", "imported_modules"]
 PACKAGE = Path(__file__).resolve().parent
 # They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
 PLUMBING = {
+    "cluster.py",
     "debug.py",
     "dependencies.py",
+    "digests.py",
     "errors.py",
+    "locks.py",
     "products.py",
     "provenance.py",
+    "scratch.py",
+    "shape.py",
     "tex.py",
     "workflow.py",
 }

@@ -124,6 +124,38 @@ def test_asks_as_the_archive_wants_to_be_asked(answer, tmp_path):
     }  # fmt: skip
 
 
+def test_any_number_of_stars_takes_as_many_requests_as_it_needs(table, tmp_path, monkeypatch):
+    """Twelve stars, five a request; of two there is no spectrum, and all five of one request are unknown."""
+    monkeypatch.setattr(gaia_archive, "LARGEST_REQUEST", 5)
+    asked, unknown = [], np.arange(5, 12)
+
+    def datalink(form):
+        asked.append([int(source_id) for source_id in form["ID"].split(",")])
+        rows = [row for row in range(12) if IDS[row] in asked[-1] and row != 2]
+        archive.write_datalink(
+            tmp_path / "a.csv", {name: [table[name][row] for row in rows] for name in table}
+        )
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as zipped:
+            zipped.write(tmp_path / "a.csv", "XP_CONTINUOUS_RAW.csv")
+        return packed.getvalue()
+
+    wanted = np.r_[IDS[::-1], unknown, IDS[:1]]
+    with FileServer({PATH: datalink}) as server:
+        request = {"url": server.url(PATH), "folder": tmp_path / "kept"}
+        chosen = gaia_archive.fetch_selection(wanted, **request)
+        n_asked = len(asked)
+        again = gaia_archive.fetch_selection(wanted, **request)
+    assert n_asked == len(asked) == 4 and max(map(len, asked)) == 5
+    assert sorted(sum(asked, [])) == sorted(set(wanted.tolist()))
+    here = np.delete(np.arange(12), 2)
+    np.testing.assert_array_equal(chosen.source_id, IDS[here])
+    for band, name in enumerate(("bp", "rp")):
+        given = np.stack([table[f"{name}_coefficient_correlations"][row] for row in here])
+        np.testing.assert_array_equal(chosen.correlations[:, band], given)
+    np.testing.assert_array_equal(again.correlations, chosen.correlations)
+
+
 def test_a_damaged_answer_of_an_earlier_run_is_asked_for_again(answer, tmp_path):
     with FileServer({PATH: lambda form: answer}) as server:
         path = gaia_archive.fetch_datalink(server.url(PATH), IDS, tmp_path)

@@ -760,3 +760,44 @@ def test_without_latex_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="apt-get install latexmk"):
         latex.typeset(tmp_path / "ms.tex", {}, tmp_path / "ms.pdf")
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "text": lambda content: b"hello",
+    "half": lambda content: content[: len(content) // 2],
+    "a little short": lambda content: content[:-3],
+    "zeros": lambda content: bytes(len(content)),
+    "a hole": lambda content: content[:3000] + bytes(500) + content[3500:],
+    "a flipped bit": lambda content: content[:3000] + bytes([content[3000] ^ 4]) + content[3001:],
+    "no head": lambda content: content[100:],
+    "grown": lambda content: content[:3000] + b" " + content[3000:],
+    "a picture": lambda content: b"\x89PNG" + content[4:],
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGE)
+def test_a_damaged_figure_is_named(tmp_path, fault):
+    from matplotlib.figure import Figure
+
+    if shutil.which("latexmk") is None:
+        pytest.skip("latexmk is not installed")
+    figure, path = Figure(), tmp_path / "lines.pdf"
+    figure.subplots().plot(range(2000), [number % 7 for number in range(2000)])
+    figure.savefig(path)
+    latex.require_whole(path)
+    path.write_bytes(DAMAGE[fault](path.read_bytes()))
+    tex, files = document(tmp_path, r"\citep{known} \includegraphics{figures/lines.pdf}")
+    with pytest.raises(InputError, match=r"lines\.pdf is not a whole PDF") as error:
+        latex.typeset(tex, files | {"figures/lines.pdf": path}, tmp_path / "ms.pdf")
+    assert "\n" not in str(error.value) and not (tmp_path / "ms.pdf").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_told_from_one_for_results(tmp_path, monkeypatch):
+    if shutil.which("latexmk") is None:
+        pytest.skip("latexmk is not installed")
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("xpsvae.scratch.shutil.disk_usage", lambda folder: free)
+    tex, files = document(tmp_path, "text")
+    with pytest.raises(InputError, match="the folder for temporary files, is full: .* set TMPDIR"):
+        latex.typeset(tex, files, tmp_path / "ms.pdf")

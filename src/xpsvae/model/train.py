@@ -9,6 +9,7 @@ import argparse
 import math
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -82,7 +83,12 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     run.append(examine(data, processes, torch.get_num_threads()))
     with processes.together():
         checkpoints = Checkpoints(checkpoints if processes.first else None, fingerprint(run))
+    with closing(checkpoints):
+        return _trained(recipe, x, x_err, validation, checkpoints, processes, report)
 
+
+def _trained(recipe, x, x_err, validation, checkpoints, processes, report):
+    """Train from the newest checkpoint, or from the beginning, to the last epoch."""
     stars = Stars(x, x_err, recipe.window, recipe.batch_size, processes)
     held_out = tuple(torch.from_numpy(array).to(processes.device) for array in validation)
     model, step, state, generator = _begin(recipe, x[0].shape[1], stars, processes)

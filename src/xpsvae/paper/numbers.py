@@ -7,8 +7,11 @@ true when the numbers change.
 
 import re
 
+import numpy as np
+
 from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import CLASSIFIERS
+from xpsvae.analysis.tracks import is_main_sequence
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
 from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
@@ -19,15 +22,20 @@ __all__ = [
     "catalog_macros",
     "comparison_macros",
     "cutflow_table",
+    "discussion_macros",
+    "label_macros",
     "latent_macros",
     "model_macros",
     "n_parameters",
     "paper_macros",
+    "pull_macros",
+    "spectra_macros",
     "switch_macros",
     "switches",
     "track_macros",
 ]
 
+FEWEST = 5  # stars in a bin of a track that is drawn (`xpsvae.plot.style.FEWEST_STARS`) and counted
 WELL_FILLED = 100  # stars in a bin of the fixed-[M/H] track whose mean is quoted
 LABEL_SYMBOLS = {
     "logg": r"$\log g$",
@@ -52,6 +60,10 @@ def paper_macros():
         "PaperAccLabelExtinction": decimal(0.70),
         "PaperAccLatent": decimal(0.84),
         "PaperMajority": decimal(0.722, 3),
+        "HattoriRmse": "0.0436",  # of [alpha/M] [dex]
+        "HattoriSodium": "589",  # [nm]
+        "HattoriMagnesium": "516",
+        "FallowsFormal": "0.029",  # median formal uncertainty of [alpha/M] [dex]
     }
 
 
@@ -98,10 +110,12 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
     zero_point : float
         Of the G band [mag].
     """
-    counts, labels = cutflow["stars"], crossmatch["labels"]
+    counts, labels, published = cutflow["stars"], crossmatch["labels"], cutflow["paper_stars"]
     g = stars["phot_g_mean_mag"]
     return {
         **{f"N{name.capitalize()}": count(number) for name, number in counts.items()},
+        "PristineShare": decimal(100 * counts["pristine"] / counts["good"] if counts["good"] else None, 1),
+        "PaperPristineShare": decimal(100 * published["pristine"] / published["good"], 1),
         "NRows": count(labels["rows"]),
         "NDuplicateRows": count(labels["duplicates_dropped"]),
         "UnmatchedSources": (
@@ -116,6 +130,52 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
         "LoggSpread": decimal(_spread(stars["logg"]), 1),
         "FluxWeight": significant(flux_weight, 1),
         "ZeroPoint": decimal(zero_point, 4),
+    }
+
+
+def label_macros(stars, pristine):
+    """How precise T_eff is, and how many stars of pristine labels are dwarfs.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        ``teff``, ``teff_err`` [K] and ``logg`` of the catalogue.
+    pristine : array of bool
+    """
+    chosen = stars[np.asarray(pristine, dtype=bool)]
+    dwarfs = is_main_sequence(chosen["teff"], chosen["logg"])
+    return {
+        "TeffError": decimal(stars["teff_err"].median(), 0),
+        "PristineDwarfs": decimal(100 * dwarfs.mean() if len(chosen) else None, 1),
+    }
+
+
+def pull_macros(pulls):
+    """How wide residuals are in units of the errors that the loss gives them.
+
+    Parameters
+    ----------
+    pulls : dict
+        ``pulls`` of ``comparison/summary.json`` (`xpsvae.compare.residuals.pulls`).
+    """
+    widths, alone = (pulls["coefficients"][name] for name in ("width", "width_error"))
+    half, median = len(widths) // 2, _median(widths)
+    noisiest = sorted(range(len(alone)), key=alone.__getitem__)[-2:]
+    low, high = (sorted(widths)[round(part * (len(widths) - 1))] for part in (0.05, 0.95))
+    return {
+        "PullWidth": decimal(median),
+        "PullRange": f"{decimal(low)} to {decimal(high)}",
+        "PullChi": decimal(pulls["chi2"]),
+        "PullNarrow": count(sum(width < 1 for width in alone)),
+        "PullVerdict": "too large" if median < 0.95 else "too small" if median > 1.05 else "about right",
+        "PullsByMagnitude": listing(
+            f"{decimal(part['width'])} for $G$ of {decimal(part['g'][0], 1)} to {decimal(part['g'][1], 1)}"
+            for part in pulls["magnitudes"]
+        ),
+        "PullWidest": listing(
+            f"{decimal(alone[number], 1)} for {'BP' if number < half else 'RP'}\\,{number % half}"
+            for number in reversed(noisiest)
+        ),
     }
 
 
@@ -307,7 +367,7 @@ def _rank(dimensions, label):
 
 
 def track_macros(kiel, metallicity, live):
-    """How well the bins of the tracks are filled.
+    """How well the bins of the tracks are filled; those with fewer than `FEWEST` stars count as empty, as in figures.
 
     Parameters
     ----------
@@ -316,18 +376,19 @@ def track_macros(kiel, metallicity, live):
     live : sequence of int
         1-based live dimensions: only those are said to follow a branch.
     """
-    macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique())}
+    macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique()), "FewestStars": _word(FEWEST)}
     for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
-        bins = kiel["n"][kiel["branch"] == branch]
+        bins = kiel[kiel["branch"] == branch]
+        filled = bins[bins["n"] >= FEWEST]
         windows = metallicity["n"][metallicity["branch"] == branch]
         macros |= {
             f"N{suffix}Bins": count(len(bins)),
-            f"N{suffix}Filled": count((bins > 0).sum()),
-            f"{suffix}BinMedian": count(bins[bins > 0].median()),
+            f"N{suffix}Filled": count(len(filled)),
+            f"{suffix}BinMedian": count(filled["n"].median()),
             f"N{suffix}Windows": count(len(windows)),
-            f"N{suffix}Empty": count((windows == 0).sum()),
+            f"N{suffix}Empty": count((windows < FEWEST).sum()),
         }
-        followed, rank = _follows(kiel[(kiel["branch"] == branch) & (kiel["n"] > 0)], live)
+        followed, rank = _follows(filled, live)
         macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
     return macros
 
@@ -376,6 +437,8 @@ def comparison_macros(summary, per_star, components):
         "FluxModelRatios": _times(flux_ratios),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
+        "NKnownCoefficients": count(len(_known(cards, per_star, "coefficient"))),
+        "NKnownFlux": count(len(_known(cards, per_star, "flux"))),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
         "ComponentsCoefficients": equal[0],
@@ -411,10 +474,18 @@ def _ratios(cards, space, what):
             )
 
 
+def _rmse_columns(cards, per_star, kind):
+    return {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
+
+
+def _known(cards, per_star, kind):
+    """Stars for which every model has a prediction."""
+    return per_star.dropna(subset=list(_rmse_columns(cards, per_star, kind).values()))
+
+
 def _errors(cards, per_star, kind):
-    columns = {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
-    known = per_star.dropna(subset=list(columns.values()))
-    for name, column in columns.items():
+    known = _known(cards, per_star, kind)
+    for name, column in _rmse_columns(cards, per_star, kind).items():
         yield f"{decimal(known[column].median(), 1)} with {cards[name]['prose']}"
 
 
@@ -534,6 +605,93 @@ def switch_macros(label_features, leakage):
         "NBelowMajority": count(sum(accuracy < majority for accuracy in published)),
         **_gain_macros(leakage, {"Random": ("label_latent", "label")}),
     }
+
+
+VARIANTS = {
+    "label_features": "Labels in the published order",
+    "leakage": "Test stars drawn at random",
+}
+"""What the table of variants calls the choices that it shows."""
+
+RED, BLUE = (640.0, 900.0), 400.0  # [nm] where residuals of flux are quoted: a window, and what lies below
+
+
+def spectra_macros(spectra):
+    """How far the reconstructed spectra along the tracks lie from the observed ones.
+
+    Parameters
+    ----------
+    spectra : pandas.DataFrame
+        ``tracks/spectra.parquet``.
+    """
+    macros = {"RedWindow": f"{RED[0]:.0f} to {RED[1]:.0f}", "BlueEdge": f"{BLUE:.0f}"}
+    for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
+        shown = spectra[spectra["branch"] == branch]
+        red, blue = [], []
+        for wavelength, residual in zip(shown["wavelength"], shown["residual"], strict=True):
+            size = 100 * np.abs(np.asarray(residual))
+            red.append(size[(np.asarray(wavelength) >= RED[0]) & (np.asarray(wavelength) <= RED[1])])
+            blue.append(size[np.asarray(wavelength) < BLUE])
+        for name, parts in (("Red", red), ("Blue", blue)):
+            values = np.concatenate(parts) if parts else np.array([])
+            macros[f"Residual{suffix}{name}"] = (
+                f"{decimal(np.median(values), 1)} per cent" if values.size else "unknown, as no bin holds a star"
+            )
+    return macros
+
+
+def discussion_macros(report):
+    """Say what colours explain, and what the classifiers score on either side of a temperature.
+
+    Parameters
+    ----------
+    report : dict
+        ``alpha/classifiers.json``.
+    """
+    scores, sides = _by_classifier(report), report["by_teff"]
+    colours, beyond = ("label_extinction", "label"), ("label_latent", "label_extinction")
+    adds = {name: _adds(sides[name]) for name in ("below", "above")}
+    return {
+        "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
+        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}),
+        "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
+        "TeffSplit": count(sides["split"]),
+        "TeffBelow": _side(sides["below"]),
+        "TeffAbove": _side(sides["above"]),
+        "TeffVerdict": _TEFF_VERDICTS[adds["below"], adds["above"]],
+    }
+
+
+_TEFF_VERDICTS = {
+    (True, True): "the latents add to the labels on both sides",
+    (True, False): "the latents add to the labels on the cool side only",
+    (False, True): "the latents add to the labels on the warm side only",
+    (False, False): "on neither side is a gain of the latents over the labels beyond doubt",
+}
+
+
+def _adds(side):
+    return any(gain["roc_auc"]["interval"][0] > 0 for gain in side["gains"])
+
+
+def _side(side):
+    """Clause on the scores of one side."""
+    if not side["classifiers"]:
+        return (
+            f"with {count(side['n_test_high'])} high-$\\alpha$ stars among {count(side['n_test'])} there is nothing "
+            "to score"
+        )
+    scores = {entry["classifier"]: entry for entry in side["classifiers"]}
+    auc = {
+        name: f"{decimal(entry['roc_auc'], 3)} ({interval(entry['intervals']['roc_auc'])})"
+        for name, entry in scores.items()
+    }
+    (gain,) = (gain["roc_auc"] for gain in side["gains"] if gain["over"] == "label")
+    return (
+        f"labels reach a ROC area of {auc['label']}, latents {auc['latent']} and both together "
+        f"{auc['label_latent']}, {signed(gain['gain'])} ({interval(gain['interval'])}) over labels, on "
+        f"{count(side['n_test'])} test stars of which {count(side['n_test_high'])} are of high $\\alpha$"
+    )
 
 
 def alpha_track_macros(tracks, directions):
