@@ -70,7 +70,9 @@ def draw(stars, dimensions, latent_summary, kiel):
             words += [f"KL {latent_summary['kl'][column]:.2f} nats"]
             traced = traced_labels(column + 1, dimensions)
             words += [f"traces {traced}".replace(", ρ", "\nρ")] if traced else []
-            panel.text(0.5, 0.96, "\n".join(words), ha="center", va="top", size=6.8, transform=panel.transAxes)
+            panel.text(
+                0.5, 0.96, "\n".join(words), ha="center", va="top", size=6.8, transform=panel.transAxes
+            )
         else:
             density(panel, stars[x], stars[y], (extents[column], extents[row]), BINS, PALE_DENSITY)
         for branch, bins in tracks.items():
