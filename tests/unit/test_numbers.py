@@ -422,19 +422,31 @@ def test_pulls_of_coefficients_and_by_magnitude():
         "PullNarrow": "2",  # 0.99 and 0.5; exactly one is not below one
         "PullVerdict": "too large",
         "PullsByMagnitude": "0.90 for $G$ of 8.0 to 12.0 and 0.60 for $G$ of 12.0 to 15.5",
-        "PullWidest": r"2.7 for RP\,1 and 2.0 for BP\,0",
+        "PullWidest": r"2.7 for RP\,1",
+        "PullLast": r"0.5 for BP\,2 and 1.5 for RP\,2",
+        "PullNarrowFrom": "1",
+        "PullWeight": ", so that training gives these too little weight",
     }
+    later = PULLS["coefficients"] | {"width_error": [2.0, 1.0, 0.9, 2.0, 1.0, 0.3]}
+    assert numbers.pull_macros(PULLS | {"coefficients": later})["PullNarrowFrom"] == "2"
     many = PULLS | {"coefficients": {name: [*np.linspace(0, 1, 101)] for name in ("width", "width_error")}}
     assert numbers.pull_macros(many)["PullRange"] == "0.05 to 0.95"
 
 
 @pytest.mark.parametrize(
-    ("width", "verdict"),
-    [(0.94, "too large"), (0.96, "about right"), (1.04, "about right"), (1.06, "too small")],
+    ("width", "verdict", "weight"),
+    [
+        (0.94, "too large", ", so that training gives these too little weight"),
+        (0.96, "about right", ""),
+        (1.04, "about right", ""),
+        (1.06, "too small", ", so that training gives these too much weight"),
+    ],
 )
-def test_the_verdict_on_errors_follows_the_median_width(width, verdict):
+def test_the_verdict_on_errors_follows_the_median_width(width, verdict, weight):
     widths = {"width": [width] * 6, "width_error": [1.0] * 6}
-    assert numbers.pull_macros(PULLS | {"coefficients": widths})["PullVerdict"] == verdict
+    macros = numbers.pull_macros(PULLS | {"coefficients": widths})
+    assert (macros["PullVerdict"], macros["PullWeight"]) == (verdict, weight)
+    assert (macros["PullNarrow"], macros["PullNarrowFrom"]) == ("0", latex.NOT_AVAILABLE)
 
 
 def test_residuals_of_spectra_in_two_windows():
@@ -551,6 +563,22 @@ def test_latents_in_use_and_what_they_follow():
     )
     assert (macros["BoundaryValue"], macros["BoundaryAccuracy"]) == (r"\ensuremath{-0.75}", "97.3")
     assert (macros["BoundaryMajority"], macros["BoundaryAll"]) == ("75.0", "90.7")
+
+
+@pytest.mark.parametrize(
+    ("one", "every", "verdict"),
+    [
+        (0.95, 0.99, r"One latent separates the branches, as in \original{}."),
+        (0.949, 0.97, "here none does, and several do so better."),
+        (0.83, 0.91, "here none does, and several do so better."),
+        (0.83, 0.849, "here none does, and several do so no better."),
+        (0.83, 0.80, "here none does, and several do so no better."),
+    ],
+)
+def test_one_clean_boundary_or_several_latents(one, every, verdict):
+    boundary = DIMENSIONS["boundary"] | {"accuracy": one}
+    changed = DIMENSIONS | {"boundary": boundary, "boundary_all": every}
+    assert numbers.latent_macros(LATENTS, changed)["BoundaryVerdict"].endswith(verdict)
 
 
 def test_no_latent_is_named_as_the_dimension_of_alpha():
@@ -840,7 +868,14 @@ def test_no_result_is_typed_by_hand():
         ),
         *("55 coefficients", "DR3", "DR17", "SDSS-IV"),
         # priors and prefactors
-        *(r"1/\(1\+j\)", r"10\^\{0\.4", r"\^\{-1\}", r"(sigma|lambda)\^2"),
+        *(
+            r"1/\(1\+j\)",
+            r"10\^\{0\.4",
+            r"\^\{-1\}",
+            r"(sigma|lambda|chi)\^2",
+            r"\\sigma_j\^2",
+            r"s_j\^2\)\^\{1/2\}",
+        ),
         # samples that are defined by numbers
         *(
             r"\\logg<3\.8",
@@ -866,16 +901,21 @@ def test_no_result_is_typed_by_hand():
         ),
         # a check that was made outside the build, and the level of the intervals
         *("85 to 90", "91 per cent", "98 per cent", "95 per cent"),
+        # what the middle of a distribution is, and from where on a latent is said to trace a label
+        *("middle 68 per cent", r"rank\s+correlation is at least 0\.5"),
+        "linear up to 5 per cent",  # an axis
         r"M_\{\d\d\}",
         # the other datasets: a potential, a record, an extinction per reddening
         *("MWPotential2014", "10951393", r"0\.310"),
         r"Table 1 of \\original",
+        r"\\appendixfloat\{[A-C]1\}",
     )
     for path, text in sources().items():
         body = text.split(r"\begin{document}")[-1]
         body = re.sub(r"\\begin\{(equation\*?)\}.*?\\end\{\1\}", "", body, flags=re.DOTALL)
         body = re.sub(r"\\(label|ref|citep?t?|includegraphics|input|begin)(\[[^]]*\])*\{[^}]*\}", "", body)
         body = re.sub(r"\\addtocounter\{figure\}\{-1\}", "", body)
+        body = re.sub(r"\\renewcommand\{\\(the(figure|table)\}\{[ABC]1|arraystretch\}\{[\d.]+)\}", "", body)
         body = re.sub(r"\{(P\{[^}]*\})+\}|\[\d\]\{#\d\}|#\d|[\d.]+(pt|\\columnwidth)", "", body)
         for pattern in constants:
             body = re.sub(rf"(?<![\d.]){pattern}(?!\d)", "", body)
