@@ -214,7 +214,12 @@ KIEL = pd.DataFrame(  # a bin of four stars is as good as empty
     }
 )
 METALLICITY = pd.DataFrame(
-    {"branch": ["ms", "ms", "ms", "gb", "gb"], "m_h_centre": [0.0, 0.5, 0.5, 0.0, 0.5], "n": [4, 5, 0, 0, 0]}
+    {
+        "branch": ["ms", "ms", "ms", "gb", "gb"],
+        "m_h_centre": [0.0, 0.5, 0.5, 0.0, 0.5],
+        "n": [29, 30, 0, 0, 30],
+        "logg_se": [0.05, 0.1, None, None, 0.11],
+    }
 )
 ALPHA = {
     "n_giants": 2000,
@@ -679,7 +684,7 @@ def test_tracks_count_filled_bins():
     assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "6", "2")
     windows = [macros[name] for name in ("NMsWindows", "NMsEmpty", "NGbWindows", "NGbEmpty")]
     assert windows == ["3", "2", "2", "2"]
-    assert macros["FewestStars"] == "five"
+    assert (macros["FewestStars"], macros["FewestWindow"]) == ("five", "30")
 
 
 def test_text_counts_the_bins_that_figures_draw():
