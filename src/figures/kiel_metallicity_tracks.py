@@ -3,6 +3,7 @@
 from matplotlib.colors import LogNorm
 
 from xpsvae.analysis.sample import sample
+from xpsvae.analysis.tracks import plausible
 from xpsvae.plot.style import (
     BRANCHES,
     PALE_DENSITY,
@@ -11,7 +12,6 @@ from xpsvae.plot.style import (
     kiel_axes,
     metallicity_scale,
     new_figure,
-    plausible,
     save,
     styled,
     track,

@@ -70,7 +70,9 @@ def draw(stars, dimensions, latent_summary, kiel):
             words += [f"KL {latent_summary['kl'][column]:.2f} nats"]
             traced = traced_labels(column + 1, dimensions)
             words += [f"traces {traced}".replace(", ρ", "\nρ")] if traced else []
-            panel.text(0.5, 0.96, "\n".join(words), ha="center", va="top", size=7, transform=panel.transAxes)
+            panel.text(
+                0.5, 0.96, "\n".join(words), ha="center", va="top", size=6.8, transform=panel.transAxes
+            )
         else:
             density(panel, stars[x], stars[y], (extents[column], extents[row]), BINS, PALE_DENSITY)
         for branch, bins in tracks.items():
@@ -78,7 +80,7 @@ def draw(stars, dimensions, latent_summary, kiel):
             drawn = bins[bins.n >= FEWEST_STARS]
             if row == column:
                 colours = [shades(scales[branch](centre)) for centre in drawn.centre]
-                panel.vlines(drawn[x], 0, 0.65, colors=colours, linewidths=1.1)
+                panel.vlines(drawn[x], 0, 0.55, colors=colours, linewidths=1.1)
             else:
                 drawn = bins.where(bins.n >= FEWEST_STARS)
                 bars[branch] = track(
@@ -102,7 +104,7 @@ def draw(stars, dimensions, latent_summary, kiel):
 def _distribution(panel, values, extent):
     edges = np.linspace(*extent, BINS + 1)
     counts, _ = np.histogram(values, edges)
-    panel.stairs(0.62 * counts / max(counts.max(), 1), edges, fill=True, color="0.8")
+    panel.stairs(0.5 * counts / max(counts.max(), 1), edges, fill=True, color="0.8")
     panel.set(ylim=(0, 1), yticks=[])
 
 

@@ -214,7 +214,12 @@ KIEL = pd.DataFrame(  # a bin of four stars is as good as empty
     }
 )
 METALLICITY = pd.DataFrame(
-    {"branch": ["ms", "ms", "ms", "gb", "gb"], "m_h_centre": [0.0, 0.5, 0.5, 0.0, 0.5], "n": [4, 5, 0, 0, 0]}
+    {
+        "branch": ["ms", "ms", "ms", "gb", "gb"],
+        "m_h_centre": [0.0, 0.5, 0.5, 0.0, 0.5],
+        "n": [29, 30, 0, 0, 30],
+        "logg_se": [0.05, 0.1, None, None, 0.11],
+    }
 )
 ALPHA = {
     "n_giants": 2000,
@@ -681,7 +686,7 @@ def test_tracks_count_filled_bins():
     assert (macros["MsBinMedian"], macros["GbBinMedian"], macros["NTrackMh"]) == ("20", "6", "2")
     windows = [macros[name] for name in ("NMsWindows", "NMsEmpty", "NGbWindows", "NGbEmpty")]
     assert windows == ["3", "2", "2", "2"]
-    assert macros["FewestStars"] == "five"
+    assert (macros["FewestStars"], macros["FewestWindow"]) == ("five", "30")
 
 
 def test_text_counts_the_bins_that_figures_draw():
@@ -780,8 +785,24 @@ def test_what_colours_explain():
     macros = numbers.discussion_macros(CLASSIFIERS)
     expected = {"AucColours": "0.960", "GainAucColours": r"\ensuremath{+0.015}"}
     expected |= {"GainAucColoursInterval": "0.005--0.025"}
-    expected |= {"GainAucBeyondColours": r"\ensuremath{-0.013}", "ColoursVerdict": "a loss"}
+    expected |= {"GainAucBeyondColours": r"\ensuremath{-0.013}", "BeyondColoursVerdict": "a loss"}
+    expected |= {"ColoursVerdict": "a gain whose 95 per cent interval lies above zero"}
+    expected |= {"ColoursExplain": "may account"}
     assert macros.items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("auc", "verdict", "explain"),
+    [
+        (0.02, "a gain whose 95 per cent interval lies above zero", "do not account"),
+        (0.0, "a change whose 95 per cent interval holds zero", "may account"),
+    ],
+)
+def test_colours_explain_no_gain_beyond_them(auc, verdict, explain):
+    gains = [each for each in CLASSIFIERS["gains"] if each["over"] != "label_extinction"]
+    beyond = gain("label_latent", "label_extinction", 0.0, auc)
+    macros = numbers.discussion_macros(CLASSIFIERS | {"gains": [*gains, beyond]})
+    assert (macros["BeyondColoursVerdict"], macros["ColoursExplain"]) == (verdict, explain)
 
 
 def test_scores_on_either_side_of_a_temperature():
@@ -905,6 +926,7 @@ def test_no_result_is_typed_by_hand():
         # the other datasets: a potential, a record, an extinction per reddening
         *("MWPotential2014", "10951393", r"0\.310"),
         r"Table 1 of \\original",
+        r"\\appendixfloat\{[A-C]1\}",
     )
     for path, text in sources().items():
         body = text.split(r"\begin{document}")[-1]

@@ -53,8 +53,10 @@ class Clone:
         before = path.read_text()
         assert change(before) != before
         path.write_text(change(before))
-        yield
-        path.write_text(before)
+        try:
+            yield
+        finally:
+            path.write_text(before)
 
     @contextmanager
     def configured(self, **groups):
@@ -62,8 +64,10 @@ class Clone:
         path = self.folder / "config.yaml"
         before = path.read_text()
         self.configure(**groups)
-        yield
-        path.write_text(before)
+        try:
+            yield
+        finally:
+            path.write_text(before)
 
     def configure(self, **groups):
         """Change keys in groups of config.yaml, or a key that stands alone."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import CLASSIFIERS
-from xpsvae.analysis.tracks import is_main_sequence
+from xpsvae.analysis.tracks import FEWEST_PLAUSIBLE, is_main_sequence, plausible
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
 from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
@@ -394,7 +394,7 @@ def _rank(dimensions, label):
 
 
 def track_macros(kiel, metallicity, live):
-    """How well the bins of the tracks are filled; those with fewer than `FEWEST` stars count as empty, as in figures.
+    """How well the bins of the tracks are filled; those that figures leave out count as empty.
 
     Parameters
     ----------
@@ -404,16 +404,17 @@ def track_macros(kiel, metallicity, live):
         1-based live dimensions: only those are said to follow a branch.
     """
     macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique()), "FewestStars": _word(FEWEST)}
+    macros["FewestWindow"] = count(FEWEST_PLAUSIBLE)
     for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
         bins = kiel[kiel["branch"] == branch]
         filled = bins[bins["n"] >= FEWEST]
-        windows = metallicity["n"][metallicity["branch"] == branch]
+        windows = metallicity[metallicity["branch"] == branch]
         macros |= {
             f"N{suffix}Bins": count(len(bins)),
             f"N{suffix}Filled": count(len(filled)),
             f"{suffix}BinMedian": count(filled["n"].median()),
             f"N{suffix}Windows": count(len(windows)),
-            f"N{suffix}Empty": count((windows < FEWEST).sum()),
+            f"N{suffix}Empty": count((~plausible(windows)).sum()),
         }
         followed, rank = _follows(filled, live)
         macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
@@ -677,13 +678,19 @@ def discussion_macros(report):
     report : dict
         ``alpha/classifiers.json``.
     """
-    scores, sides = _by_classifier(report), report["by_teff"]
-    colours, beyond = ("label_extinction", "label"), ("label_latent", "label_extinction")
+    scores, sides, gains = _by_classifier(report), report["by_teff"], _by_pair(report)
+    colours = gains["label_extinction", "label"]["roc_auc"]
+    beyond = gains["label_latent", "label_extinction"]["roc_auc"]
     adds = {name: _adds(sides[name]) for name in ("below", "above")}
     return {
         "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
-        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}, ("roc_auc",)),
-        "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
+        "GainAucColours": signed(colours["gain"]),
+        "GainAucColoursInterval": interval(colours["interval"]),
+        "ColoursVerdict": _gain(colours["interval"]),
+        "GainAucBeyondColours": signed(beyond["gain"]),
+        "GainAucBeyondColoursInterval": interval(beyond["interval"]),
+        "BeyondColoursVerdict": _gain(beyond["interval"]),
+        "ColoursExplain": "do not account" if beyond["interval"][0] > 0 else "may account",
         "TeffSplit": count(sides["split"]),
         "TeffBelow": _side(sides["below"]),
         "TeffAbove": _side(sides["above"]),

@@ -23,7 +23,6 @@ __all__ = [
     "DOUBLE",
     "FEWEST_STARS",
     "LABELS",
-    "FEWEST_PLAUSIBLE",
     "METALLICITY_MAP",
     "PALEST",
     "PALE_DENSITY",
@@ -32,7 +31,6 @@ __all__ = [
     "SINGLE",
     "STYLE",
     "TRACES",
-    "WIDEST",
     "Look",
     "arrow",
     "binned_mean",
@@ -48,7 +46,6 @@ __all__ = [
     "new_diagram",
     "new_figure",
     "note",
-    "plausible",
     "save",
     "styled",
     "tint",
@@ -58,7 +55,6 @@ __all__ = [
 
 SINGLE, DOUBLE = 3.5, 7.1  # widths of one and of two aastex columns [in]
 FEWEST_STARS = 5  # in a bin of a track: emptier ones are not drawn
-FEWEST_PLAUSIBLE, WIDEST = 30, 0.1  # at fixed [M/H]: stars in a bin, and error of their mean log g [dex]
 TRACES = 0.5  # least |rank correlation| at which a dimension is said to trace a label
 RESOLUTION = 300  # of the PNG and of rasterised clouds within the PDF [dots per inch]
 
@@ -248,24 +244,6 @@ def limits(values, outside=0.002, margin=0.04):
     low, high = np.quantile(values, (outside / 2, 1 - outside / 2))
     room = margin * (high - low) or 1.0
     return float(low - room), float(high + room)
-
-
-def plausible(bins):
-    """Which bins of tracks at fixed [M/H] are worth drawing: enough stars, and of one kind.
-
-    At the ends of the tracks a bin may hold a handful of stars of misread labels, whose log g scatters over
-    the whole branch.
-
-    Parameters
-    ----------
-    bins : pandas.DataFrame
-        n, and logg_se [dex]: the standard error of the mean log g.
-
-    Returns
-    -------
-    pandas.Series of bool
-    """
-    return (bins.n >= FEWEST_PLAUSIBLE) & (bins.logg_se <= WIDEST)
 
 
 def metallicity_scale(centres):
