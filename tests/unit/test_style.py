@@ -30,7 +30,6 @@ def associated(**ranks):
 
 
 DIMENSIONS = {
-    "association": ASSOCIATION,
     "logg": 2,
     "teff": 4,
     "m_h": 1,
