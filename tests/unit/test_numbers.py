@@ -920,7 +920,7 @@ def test_no_result_is_typed_by_hand():
         # a check that was made outside the build, and the level of the intervals
         *("85 to 90", "91 per cent", "98 per cent", "95 per cent"),
         # from where on a latent is said to trace a label, and from where on an axis is logarithmic
-        *(r"rank\s+correlation is at least 0\.5"),
+        r"rank\s+correlation is at least 0\.5",
         "linear up to 5 per cent",  # an axis
         r"M_\{\d\d\}",
         # the other datasets: a potential, a record, an extinction per reddening
