@@ -950,7 +950,7 @@ def test_every_figure_is_shown_and_referred_to_once():
 
 
 def test_appendices_come_last_with_numbers_of_their_own():
-    text, appendix = without_comments(TEXT).split("\\appendix")
+    text, appendix = without_comments(TEXT).split("\\appendix\n")
     assert "pca_components" not in text and r"\input{variants}" not in text
     for body, number in (("pca_components", "A1"), (r"\input{cutflow}", "B1"), (r"\input{variants}", "C1")):
         before = appendix.split(body)[0]
