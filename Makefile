@@ -1,44 +1,44 @@
 # `make` builds the paper; `make test` runs every test. Both install what they need, once, into .venv.
-PYTHON ?= python3.11
+PYTHON ?=
 DATASET ?= library
 CORES ?= all
-BIN := .venv/bin
+# Not the console scripts of .venv: their first line holds the path of the clone, and a kernel reads little of it.
+RUN := .venv/bin/python -m
 
-.PHONY: paper test lint lock clean
+.PHONY: paper test test-slurm lint lock install fresh clean
 
-paper: .venv/installed latex
-	$(BIN)/snakemake all --cores $(CORES) --config dataset=$(DATASET)
+paper: install
+	$(RUN) snakemake all --cores $(CORES) --config dataset=$(DATASET)
 	@echo
 	@echo "The paper: results/$(DATASET)/paper/ms.pdf"
-	@$(BIN)/python -m xpsvae.paper.table1 results/$(DATASET)/corrected/tables/table1.json
+	@$(RUN) xpsvae.paper.table1 results/$(DATASET)/corrected/tables/table1.json
 
-test: .venv/installed latex
-	$(BIN)/python -m pytest
+test: install
+	$(RUN) pytest
 
-lint: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+# The Slurm profile on a private cluster of this machine, which needs Debian's slurmctld, slurmd, slurm-client and
+# munge. Snakemake's plugin stays out of .venv: every call of Snakemake would load it.
+test-slurm: install
+	.venv/bin/python -m pip install --quiet --upgrade --no-deps --target .slurm -r envs/requirements-slurm.txt
+	PYTHONPATH="$(CURDIR)/.slurm" $(RUN) pytest tests/workflow/test_slurm.py
 
-.PHONY: latex
-latex:
-	@envs/install-latex.sh
+lint: install
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile rules
+	$(RUN) snakemake --lint
 
-.venv/installed: envs/requirements.lock envs/requirements-data.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11, or name another with make PYTHON=…" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement envs/requirements.lock
-	$(BIN)/pip install --quiet --no-deps --requirement envs/requirements-data.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+# Python, a C compiler and LaTeX, then .venv. Does nothing where all is there.
+install:
+	@PYTHON="$(PYTHON)" envs/install.sh
 
-# Resolve requirements.in anew, in an environment of its own.
-lock:
-	$(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet --requirement envs/requirements.in
-	{ echo "# Made by \`make lock\` from requirements.in (CPython 3.11). torch resolves to the build that suits the platform."; \
-	  build/lock/bin/pip freeze --all --exclude pip | sed 's/+cpu$$//' | tr A-Z_ a-z- | sort; } > envs/requirements.lock
+# Resolve requirements.in anew, for all Pythons of the range at once.
+lock: install
+	.venv/bin/python envs/lock.py
+
+# `make` in new Debian systems, and what the Dockerfile says; as root, a quarter of an hour. See the script.
+fresh:
+	python3 tests/fresh_machine.py
 
 clean:
 	rm -rf results checkpoints .snakemake

@@ -37,13 +37,16 @@ rule all:
                 rules.build_alpha_tracks,
                 rules.classify_alpha,
                 rules.build_residuals,
+                rules.count_components,
                 rules.build_numbers,
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
         list(EXTRAS.values()),
         expand(
-            f"{ROOT}/comparison/{{model}}.{{form}}", model=COMPARED, form=["npz", "json"]
+            f"{ROOT}/comparison/{{model}}.{{form}}",
+            model=COMPARED,
+            form=["npz", "json"],
         ),
         expand(
             f"{ROOT}/{choices.CORRECTED}/figures/{{figure}}.{{form}}",

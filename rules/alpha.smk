@@ -39,13 +39,16 @@ rule build_alpha_tracks:
             "build_alpha_tracks",
             {
                 "stars": rules.build_catalog.output.stars,
+                "split": rules.split_stars.output.split,
                 "subsets": rules.build_subsets.output.subsets,
                 "latents": rules.embed_stars.output.latents,
+                "latent_summary": rules.embed_stars.output.summary,
                 "sequences": rules.split_alpha.output.sequences,
             },
         ),
     output:
         tracks=f"{VARIANT}/alpha/tracks.parquet",
+        directions=f"{VARIANT}/alpha/directions.json",
     log:
         f"{LOGS}/{{variant}}/build_alpha_tracks.log",
     benchmark:

@@ -1,56 +1,9 @@
 """Archives of a finished build, to Zenodo and back; none of these is part of `all`."""
 
-import json
-from types import SimpleNamespace
+from xpsvae.archive.jobs import describe_all
 
 ARCHIVED = sorted({str(path) for path in rules.all.input})
-
-
-def describe(rule, variant):
-    """Describe a rule as it is in one variant, in plain JSON: what functions of the variant give, not their names."""
-
-    def resolved(value):
-        return value(SimpleNamespace(variant=variant)) if callable(value) else value
-
-    def path(value):
-        return str(resolved(value)).replace("{variant}", variant)
-
-    script = rule.script.format(
-        params=rule.params
-    )  # figures name theirs by a parameter
-    script = f"src/{script[script.index('src/') + 4 :]}"
-    described = {
-        "rule": rule.name if variant == choices.CORRECTED else f"{rule.name} ({variant})",
-        "description": rule.docstring or f"Draw {rule.name.removeprefix('fig_')}.",
-        "script": script,
-        "code": [
-            f"src/{name}" for name in dependencies.imported_modules(f"{BASE}/{script}")
-        ],
-        "inputs": [path(value) for value in rule.input],
-        "outputs": [path(value) for value in rule.output],
-        "params": {
-            name: resolved(value)
-            for name, value in rule.params.items()
-            if name != "code"  # what it does; the archive has the files
-        },
-    }
-    return json.loads(json.dumps(described, default=str))
-
-
-def archived_jobs():
-    """Describe every rule that a product of the archive can be from, in each variant that is archived."""
-    for rule in workflow.rules:
-        if not (rule.output and rule.script and str(rule.script).startswith("../")):
-            continue
-        if "{variant}" not in str(rule.output[0]):
-            yield describe(rule, choices.CORRECTED)
-            continue
-        for variant in choices.variants():
-            if set(made(rule.output, variant)) & set(ARCHIVED):
-                yield describe(rule, variant)
-
-
-JOBS = list(archived_jobs())
+JOBS = describe_all(workflow.rules, BASE, ARCHIVED)
 RESERVATION = {
     "doi": RESERVED_DOI,
     "server": config["deposit"]["server"],

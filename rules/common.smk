@@ -2,8 +2,13 @@
 
 Names that one file sets for the others, beside its rules:
 
-    EXTRAS   datasets/*.smk   products of this dataset alone, by name: what comparison models may need
-    MODEL    model.smk        output of the rule that brings the model, trained or published
+    EXTRAS           datasets/*.smk   products of this dataset alone, by name: what comparison models may need
+    RECORD_FILES     zenodo.smk       files of the authors' record, by name
+    MODEL            model.smk        output of the rule that brings the model, trained or published
+    RECONSTRUCTION   model.smk        reconstruction and scatter: of a variant, and of `corrected`
+    COMPARED         comparison.smk   settings of the comparison models, by name
+    FIGURES          figures.smk      what each figure reads, by name
+    QUOTED           paper.smk        classifiers of other variants that the text quotes, by choice
 """
 
 import os
@@ -20,7 +25,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae import choices, dependencies
+from xpsvae import choices, cluster, dependencies, locks
 from xpsvae.config import resolve, training
 from xpsvae.errors import InputError
 from xpsvae.provenance import config_hash
@@ -29,6 +34,9 @@ try:
     resolve(config, f"{BASE}/config.yaml")
 except InputError as error:
     raise WorkflowError(str(error))
+
+if workflow.is_main_process and locks.clear_stale():
+    logger.info("An earlier Snakemake was killed here: its locks are removed.")
 
 ROOT = f"{config['results']}/{config['dataset']}"
 VARIANT = f"{ROOT}/{{variant}}"  # products that a choice changes
@@ -62,7 +70,8 @@ def megabytes(measured):
     return round(1.25 * (min(measured, 120) + max(measured - 120, 0) * stars))
 
 
-# Rule -> keys of the choices that its products depend on, through whatever they are made from.
+# Rule, by its name in whatever workflow uses these -> keys of the choices that its products depend on, through
+# whatever they are made from.
 DECIDED_BY = {}
 
 
@@ -73,23 +82,35 @@ def varied(rule, inputs, variant=None):
     that stands for `corrected`. With a `variant` the rule is that variant's alone and its inputs are paths.
     """
     pairs = {
-        name: value if isinstance(value, tuple) else (value, str(value).replace("{variant}", choices.CORRECTED))
+        name: (
+            value
+            if isinstance(value, tuple)
+            else (value, str(value).replace("{variant}", choices.CORRECTED))
+        )
         for name, value in inputs.items()
     }
-    DECIDED_BY[rule] = {key for key, choice in choices.CHOICES.items() if rule in choice.steers}
     makers = {name: getattr(path, "rule", None) for name, (path, _) in pairs.items()}
-    decided = {name: DECIDED_BY.get(maker.name, set()) if maker else set() for name, maker in makers.items()}
-    DECIDED_BY[rule] |= set().union(*decided.values())
+    decided = {
+        name: DECIDED_BY.get(maker.name, set()) if maker else set()
+        for name, maker in makers.items()
+    }
+    steering = {key for key, choice in choices.CHOICES.items() if rule in choice.steers}
+    deciding = steering.union(*decided.values())
+    DECIDED_BY[workflow.modifier.modify_rulename(rule)] = deciding
 
     def one(name, wanted):
         path, corrected = pairs[name]
         flips = choices.flipped(wanted)
-        if wanted != choices.CORRECTED and not flips & DECIDED_BY[rule]:
+        if wanted != choices.CORRECTED and not flips & deciding:
             raise InputError(
                 f"variant '{wanted}' leaves the products of {rule} as they are: ask for those of "
                 f"'{choices.CORRECTED}'."
             )
-        return str(path).replace("{variant}", wanted) if flips & decided[name] else str(corrected)
+        return (
+            str(path).replace("{variant}", wanted)
+            if flips & decided[name]
+            else str(corrected)
+        )
 
     def function(name):
         def at_hand(wildcards):
@@ -113,3 +134,14 @@ def chosen(rule, variant=None):
 def made(output, variant=choices.CORRECTED):
     """Give the products of a rule in one variant."""
     return [str(path).replace("{variant}", variant) for path in output]
+
+
+onstart:
+    # what no node can take would wait in the queue for ever
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            cluster.require_nodes(
+                job for job in workflow.dag.needrun_jobs() if not job.is_local
+            )
+        except InputError as error:
+            raise WorkflowError(str(error))

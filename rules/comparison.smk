@@ -35,7 +35,10 @@ for model, settings in COMPARED.items():
         params:
             model=model,
             settings=settings,
-            code=[code("scripts/predict_model.py"), code(f"xpsvae/compare/models/{model}.py")],
+            code=[
+                code("scripts/predict_model.py"),
+                code(f"xpsvae/compare/models/{model}.py"),
+            ],
         message:
             f"Predicting the test stars with {model}"
         script:
@@ -64,6 +67,7 @@ rule build_residuals:
                 "normalisation": MODEL.normalisation,
                 "model_config": MODEL.config,
                 "reconstruction": RECONSTRUCTION["reconstruction"],
+                "scatter": RECONSTRUCTION["scatter"],
             },
         ),
         predictions=[f"{ROOT}/comparison/{model}.npz" for model in COMPARED],
@@ -89,3 +93,36 @@ rule build_residuals:
         "Comparing the residuals of all models ({wildcards.variant})"
     script:
         "../src/scripts/build_residuals.py"
+
+
+rule count_components:
+    """Compare the sVAE with principal components, for one component and more."""
+    input:
+        **varied(
+            "count_components",
+            {
+                "stars": rules.build_catalog.output.stars,
+                "split": rules.split_stars.output.split,
+                "coefficients": rules.build_catalog.output.coefficients,
+                "errors": rules.build_catalog.output.errors,
+                "normalisation": MODEL.normalisation,
+                "reconstruction": RECONSTRUCTION["reconstruction"],
+            },
+        ),
+    output:
+        components=f"{VARIANT}/comparison/components.json",
+    log:
+        f"{LOGS}/{{variant}}/count_components.log",
+    benchmark:
+        f"{BENCHMARKS}/{{variant}}/count_components.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+    params:
+        code=code("scripts/count_components.py"),
+    message:
+        "Counting principal components ({wildcards.variant})"
+    script:
+        "../src/scripts/count_components.py"

@@ -18,6 +18,7 @@ alpha = {
     "sequences": rules.split_alpha.output.sequences,
     "alpha_tracks": rules.build_alpha_tracks.output.tracks,
     "alpha_summary": rules.split_alpha.output.summary,
+    "directions": rules.build_alpha_tracks.output.directions,
 }
 
 FIGURES = {
@@ -36,8 +37,12 @@ FIGURES = {
     "kiel_metallicity_tracks": pristine | metallicity,
     "latent_ms_metallicity_tracks": pristine | metallicity | dimensions,
     "latent_giant_metallicity_tracks": pristine | metallicity | dimensions,
-    "alpha_bimodality": pristine | alpha | dimensions,
+    "alpha_bimodality": pristine | alpha,
     "confusion_matrices": {"classifiers": rules.classify_alpha.output.classifiers},
+    "pca_components": {
+        "components": rules.count_components.output.components,
+        "model_config": model_config,
+    },
     "latent_tracks": pristine
     | kiel
     | dimensions

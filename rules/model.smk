@@ -161,6 +161,7 @@ rule choose_dimensions:
             "choose_dimensions",
             {
                 "stars": rules.build_catalog.output.stars,
+                "split": rules.split_stars.output.split,
                 "subsets": rules.build_subsets.output.subsets,
                 "latents": rules.embed_stars.output.latents,
                 "latent_summary": rules.embed_stars.output.summary,

@@ -1,6 +1,5 @@
 """Numbers, and the paper."""
 
-
 # Besides `corrected` the text quotes what these two choices do to the classifiers.
 QUOTED = {
     key: made([rules.classify_alpha.output.classifiers], f"{choices.ONLY}{key}")[0]
@@ -25,8 +24,12 @@ rule build_numbers:
                 "per_star": rules.build_residuals.output.per_star,
                 "kiel": rules.build_kiel_tracks.output.kiel,
                 "metallicity": rules.build_metallicity_tracks.output.metallicity,
+                "spectra": rules.build_track_spectra.output.spectra,
+                "subsets": rules.build_subsets.output.subsets,
                 "alpha": rules.split_alpha.output.summary,
                 "alpha_tracks": rules.build_alpha_tracks.output.tracks,
+                "directions": rules.build_alpha_tracks.output.directions,
+                "components": rules.count_components.output.components,
                 "classifiers": rules.classify_alpha.output.classifiers,
             },
         ),
@@ -34,6 +37,7 @@ rule build_numbers:
     output:
         numbers=f"{VARIANT}/numbers.tex",
         cutflow=f"{VARIANT}/tables/cutflow.tex",
+        variants=f"{VARIANT}/tables/variants.tex",
     log:
         f"{LOGS}/{{variant}}/build_numbers.log",
     benchmark:
@@ -61,8 +65,11 @@ rule build_paper:
         dataset=source(f"paper/datasets/{config['dataset']}.tex"),
         numbers=made(rules.build_numbers.output)[0],
         cutflow=made(rules.build_numbers.output)[1],
+        variants=made(rules.build_numbers.output)[2],
         table1=made([rules.classify_alpha.output.tex]),
-        figures=[f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES],
+        figures=[
+            f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES
+        ],
         citation=source("CITATION.cff"),
         # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],

@@ -164,6 +164,8 @@ def _write_votable(path, table):
 LABELS = [
     name + error for name in ("TEFF", "LOGG", "M_H", "ALPHA_M", "FE_H", "MG_FE") for error in ("", "_ERR")
 ]
+# astroNN's in the authors' file; `make_survey` calls them nn_teff and so on
+ASTRONN = ["TEFF", "TEFF_ERR", "LOGG", "LOGG_ERR"]
 MAGNITUDES = {f"GAIAEDR3_PHOT_{band}_MEAN_MAG": f"phot_{band.lower()}_mean_mag" for band in ("G", "BP", "RP")}
 SUN = {"r0": 8.125, "v0": 220.0, "z_sun": 0.0208, "solar_motion": (11.1, 25.7, 7.25)}
 BAD_MAGNITUDE = 99.999  # of allStar
@@ -184,11 +186,15 @@ class Survey:
 
 
 def make_survey(stars, coefficients, errors, seed=0):
-    """Give library stars (rows of ``stars.parquet``) flags, reddening, distances and velocities.
+    """Give library stars (rows of ``stars.parquet``) flags, reddening, distances, velocities, astroNN's labels.
 
     Stars below [Fe/H] = -1 move as a halo drawn out along the radius (150, 45 and 60 km/s along R, phi and
     z, no rotation), the others as a disc; actions follow from the velocities. One star in five has a
     STARFLAG, one in ten M_H_BAD, one in twenty STAR_BAD, one in eight bits 2 or 3 of the ASPCAPFLAG.
+
+    Temperature and gravity of astroNN (``nn_teff`` and so on) have errors as in the authors' catalogue: the
+    pristine cuts on them remove all dwarfs and few giants, together about half of the stars; the good ones
+    3 and 9 per cent.
     """
     rng = np.random.default_rng(seed)
     n = len(stars)
@@ -212,6 +218,14 @@ def make_survey(stars, coefficients, errors, seed=0):
     flags = [rng.random(n) < fraction for fraction in (0.1, 0.05, 0.125)]
     bits = np.where(flags[0], 1 << 19, 0) | np.where(flags[1], 1 << 23, 0)
     stars["aspcapflag"] = bits | np.where(flags[2], 1 << rng.choice([2, 3], n), 0)
+    dwarf = (stars.logg >= 5.9 - 4e-4 * stars.teff).to_numpy()
+    ratio = np.where(rng.random(n) < 0.03, rng.uniform(5, 20, n), rng.uniform(30, 99, n))
+    ratio = np.where(~dwarf & (rng.random(n) < 0.85), rng.uniform(101, 400, n), ratio)
+    stars["nn_teff_err"] = stars.teff / ratio
+    stars["nn_teff"] = stars.teff * (1 + 0.3 / ratio * rng.standard_normal(n))
+    poor = np.where(rng.random(n) < 0.09, rng.uniform(0.41, 1.0, n), rng.uniform(0.11, 0.39, n))
+    stars["nn_logg_err"] = np.where(ratio > 100, rng.uniform(0.02, 0.09, n), poor)
+    stars["nn_logg"] = stars.logg + 0.02 * rng.standard_normal(n)
     return Survey(stars, np.asarray(coefficients), np.asarray(errors), seed)
 
 
@@ -297,7 +311,8 @@ def write_vac(path, survey, duplicates=0, unmatched=0):
         ("TELESCOPE", "8A", np.full(len(rows), "apo25m")),
         ("RA_APOGEE", "D", stars.ra),
         ("DEC_APOGEE", "D", stars.dec),
-        *((name, "E", stars[name.lower()]) for name in LABELS if name.startswith(("TEFF", "LOGG", "FE_H"))),
+        *((name, "E", stars[f"nn_{name.lower()}"]) for name in ASTRONN),
+        *((name, "E", stars[name.lower()]) for name in ("FE_H", "FE_H_ERR")),
         ("weighted_dist", "D", known(1e3 * stars.distance)),
         ("weighted_dist_error", "D", known(50 * stars.distance)),
         ("RA", "D", known(stars.ra)),
@@ -315,18 +330,23 @@ def write_vac(path, survey, duplicates=0, unmatched=0):
 def write_authors(folder, survey):
     """Write ``xp_apogee_cat.h5`` of the authors' record and the companions that need no other model.
 
-    `apogee_norm.npz` is the mean and scatter of all c / F_G; `xp_corrs.npz` has the correlations of the test
+    Temperature and gravity are astroNN's; places are Galactic coordinates. `apogee_norm.npz` is the mean and
+    scatter of all c / F_G, a row each; `xp_corrs.npz` has the correlations of the test
     stars in test order (`train_test_split` of the row numbers, a tenth, random_state 12345).
     """
     from sklearn.model_selection import train_test_split
 
     stars, spectra = survey.stars, survey.spectra
+    galactic = ICRS(stars.ra.to_numpy() * u.deg, stars.dec.to_numpy() * u.deg).transform_to(Galactic())
     table = {
         "ids": stars.source_id.to_numpy(np.int64),
         "coeffs": survey.coefficients,
         "coeff_errs": survey.errors,
         "phot_g_mean_flux": stars.phot_g_mean_flux,
         **{name: stars[name.lower()] for name in (*LABELS, "J", "H", "K", "SFD_EBV")},
+        **{name: stars[f"nn_{name.lower()}"] for name in ASTRONN},
+        "GLON": galactic.l.deg,
+        "GLAT": galactic.b.deg,
         "STARFLAG": stars.starflag.to_numpy(np.int64),
         "ASPCAPFLAG": stars.aspcapflag.to_numpy(np.int64),
         **{name: stars[ours] for name, ours in MAGNITUDES.items()},
@@ -343,7 +363,7 @@ def write_authors(folder, survey):
         warnings.simplefilter("ignore")  # astropy warns of its own default name, which the authors kept
         Table(table).write(folder / "xp_apogee_cat.h5", path="__astropy_table__", overwrite=True)
     scaled = table["coeffs"] / table["phot_g_mean_flux"][:, None]
-    np.savez(folder / "apogee_norm.npz", mu=scaled.mean(axis=0), sig=scaled.std(axis=0))
+    np.savez(folder / "apogee_norm.npz", mu=scaled.mean(axis=0)[None], sig=scaled.std(axis=0)[None])
     test = train_test_split(np.arange(len(stars)), test_size=0.1, random_state=12345)[1]
     correlations = {f"{b}_corrs": np.stack(spectra[f"{b}_coefficient_correlations"])[test] for b in BANDS}
     np.savez(folder / "xp_corrs.npz", **correlations)
@@ -364,12 +384,11 @@ def _write_tables(path, *tables):
 def write_predictions(folder, survey):
     """Write the companions that other models make, in their forms with made-up numbers.
 
-    Predictions of Leung & Bovy's model are the stars' own c / F_G with noise; one star in ten is unknown to
-    Zhang, Green & Rix's catalogue and one stands in it twice.
+    Predictions of Leung & Bovy's model are the stars' own c / F_G with noise. Zhang, Green & Rix's parameters
+    are rows of the test stars in test order, with flags in double precision; one star in ten has no match, and
+    keeps zeros in both.
     """
     from sklearn.model_selection import train_test_split
-
-    from xpsvae.xp import coefficients_to_flux, flux_errors
 
     rng = np.random.default_rng(survey.seed)
     stars, n = survey.stars, len(survey.stars)
@@ -379,17 +398,12 @@ def write_predictions(folder, survey):
     for name, noise in (("labels", 0.1), ("no_labels", 0.03)):
         prediction = scaled * (1 + noise * rng.standard_normal(scaled.shape))
         np.save(folder / f"lb23_xp_est_{name}.npy", prediction.astype(np.float32))
-    known = np.r_[np.flatnonzero(rng.random(n) < 0.9), 0, 0]
-    found = stars.iloc[known]
+    found, matched = stars.iloc[test], rng.random(len(test)) < 0.9
     parameters = np.stack([found.teff / 1e3, found.fe_h, found.logg, found.sfd_ebv, found.parallax], axis=1)
+    flags = rng.choice([0.0, 8.0, 40.0], len(test), p=[0.75, 0.15, 0.1])
     np.savez(
         folder / "zhang_stellar_params_xmatch.npz",
         source_ids=found.source_id.to_numpy(np.int64),
-        stellar_params=np.nan_to_num(parameters).astype(np.float32),
-        quality_flags=rng.choice([0, 8, 40], len(known), p=[0.75, 0.15, 0.1]).astype(np.uint8),
+        stellar_params=np.nan_to_num(parameters) * matched[:, None],
+        quality_flags=flags * matched,
     )
-    wavelengths = np.arange(392.0, 993.0, 10.0)
-    flux = coefficients_to_flux(survey.coefficients, wavelengths)
-    np.save(folder / "xp_wavelength_space.npy", flux)
-    np.save(folder / "vae_wavelength_space.npy", 1.01 * flux[test])
-    np.save(folder / "err_wavelength_space.npy", flux_errors(survey.errors[test], wavelengths=wavelengths))

@@ -68,6 +68,7 @@ rule convert_labels:
         mem_mb=1100,
     params:
         code=code("scripts/convert_labels.py"),
+        label_source=config["gaia_sdss"]["label_source"],
         invalid=config["gaia_sdss"]["invalid"],
         actions=config["actions"],
     message:

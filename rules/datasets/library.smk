@@ -48,8 +48,8 @@ rule build_catalog:
     resources:
         mem_mb=megabytes(1340),
     params:
-        code=code("scripts/build_catalog.py"),
         **config["inversion"],
+        code=code("scripts/build_catalog.py"),
     message:
         "Crossmatching labels and spectra, inverting flux to coefficients"
     script:

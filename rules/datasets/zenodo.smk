@@ -2,7 +2,12 @@
 
 import re
 
-COMPANIONS = config["zenodo"]["companions"]
+BY_DATALINK = config["zenodo"]["correlations"] == "datalink"
+COMPANIONS = [
+    name
+    for name in config["zenodo"]["companions"]
+    if not (BY_DATALINK and name == "xp_corrs.npz")
+]
 AUTHORS_SPLIT = {"test_fraction": 0.1, "seed": 12345}
 if COMPANIONS and config["split"] != AUTHORS_SPLIT:
     raise WorkflowError(
@@ -27,7 +32,26 @@ EXTRAS = {
     os.path.splitext(os.path.basename(path))[0]: path
     for path in COMPANION_PRODUCTS.values()
 }
-CORRELATIONS = [RECORD_FILES[name] for name in ("xp_corrs",) if name in RECORD_FILES]
+CATALOGUE_FILES = {
+    "manifest": f"{ROOT}/data/manifest.json",
+    "catalogue": RECORD_FILES["xp_apogee_cat"],
+}
+if BY_DATALINK:
+    CORRELATED = {
+        "answers": f"{ROOT}/data/datalink.npz",
+        "answered": f"{ROOT}/data/datalink.npy",
+    }
+else:
+    CORRELATED = {
+        "correlations": [path]
+        for name, path in RECORD_FILES.items()
+        if name == "xp_corrs"
+    }
+READING = {
+    "invalid": config["zenodo"]["invalid"],
+    "duplicates": config["zenodo"]["duplicates"],
+    "aligned": bool(COMPANIONS),
+}
 
 
 wildcard_constraints:
@@ -36,7 +60,7 @@ wildcard_constraints:
 
 # How to download stands in no `params:`: a longer timeout, say, is no reason to fetch and train again.
 rule retrieve_manifest:
-    """Ask the record for its files, their sizes and their checksums."""
+    """Ask the record for its files, their sizes and their checksums; say which companions it lacks."""
     output:
         manifest=f"{ROOT}/data/manifest.json",
     log:
@@ -58,7 +82,7 @@ rule retrieve_manifest:
 
 
 rule download_zenodo:
-    """Download one file; what has arrived stays in the download folder, whatever becomes of this job."""
+    """Download one file, or leave an empty one if the record lacks it; what has arrived outlives this job."""
     input:
         manifest=rules.retrieve_manifest.output.manifest,
     output:
@@ -79,14 +103,45 @@ rule download_zenodo:
         "../../src/scripts/download_zenodo.py"
 
 
+if BY_DATALINK:
+
+    rule retrieve_correlations:
+        """Fetch the correlations of the test stars from the Gaia archive, at most 5000 stars a request."""
+        input:
+            **CATALOGUE_FILES,
+        output:
+            spectra=CORRELATED["answers"],
+            correlations=CORRELATED["answered"],
+            dropped=f"{ROOT}/data/datalink.json",
+        log:
+            f"{LOGS}/retrieve_correlations.log",
+        benchmark:
+            f"{BENCHMARKS}/retrieve_correlations.tsv"
+        localrule: True
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=1900,
+        params:
+            **READING,
+            **config["split"],
+            code=code("scripts/retrieve_correlations.py"),
+            url=config["gaia_sdss"]["datalink"]["url"],
+            release=config["gaia_sdss"]["datalink"]["release"],
+        message:
+            "Fetching the correlations of the test stars"
+        script:
+            "../../src/scripts/retrieve_correlations.py"
+
+
 rule build_catalog:
     """Convert the authors' catalogue and correlations, and compare its cut-flow with the paper's."""
     input:
-        manifest=rules.retrieve_manifest.output.manifest,
-        catalogue=RECORD_FILES["xp_apogee_cat"],
-        correlations=CORRELATIONS,
+        **CATALOGUE_FILES,
+        **CORRELATED,
     output:
-        **({"correlations": f"{ROOT}/catalog/correlations.npy"} if CORRELATIONS else {}),
+        **({"correlations": f"{ROOT}/catalog/correlations.npy"} if CORRELATED else {}),
         stars=f"{ROOT}/catalog/stars.parquet",
         coefficients=f"{ROOT}/catalog/coefficients.npy",
         errors=f"{ROOT}/catalog/coefficient_errors.npy",
@@ -101,11 +156,10 @@ rule build_catalog:
     resources:
         mem_mb=1900,
     params:
+        **READING,
+        **(config["split"] if BY_DATALINK else {}),
         code=code("scripts/convert_zenodo.py"),
-        invalid=config["zenodo"]["invalid"],
-        duplicates=config["zenodo"]["duplicates"],
         check_cutflow=config["zenodo"]["check_cutflow"],
-        aligned=bool(COMPANIONS),
     message:
         "Converting the authors' catalogue"
     script:

@@ -6,7 +6,8 @@ from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from xpsvae.analysis.sample import latent_columns, sample
+from xpsvae.analysis.alpha import along
+from xpsvae.analysis.sample import sample
 from xpsvae.plot.style import (
     DOUBLE,
     FEWEST_STARS,
@@ -15,10 +16,9 @@ from xpsvae.plot.style import (
     binned_mean,
     cloud,
     density,
-    distinct_dimensions,
-    latent_label,
     limits,
     new_figure,
+    note,
     save,
     styled,
     tint,
@@ -28,25 +28,25 @@ from xpsvae.plot.style import (
 BINS = 80
 ABUNDANCES = ((-1.7, 0.6), (-0.12, 0.5))  # [M/H], [alpha/M] [dex]
 FRACTION_MAP = ListedColormap(colormaps["magma_r"](np.linspace(0.06, 0.85, 256)))  # orange to purple
-TRACKS = ("high_alpha", "low_alpha", "fixed_m_h")
+TRACKS = ("high_alpha", "low_alpha", "fixed_m_h", "matched")
 
 
 @styled
-def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
+def draw(stars, marks, alpha_tracks, alpha_summary, directions, fixed_m_h=None):
     """Draw three panels: abundances, and latents with the tracks and with Gaia-Enceladus.
 
     Parameters
     ----------
     stars : pandas.DataFrame (n,)
-        Pristine stars: m_h, alpha_m [dex], latents z_k.
+        All stars: m_h, alpha_m [dex], latents z_k.
     marks : pandas.DataFrame (n,)
         Of the same stars: giant (bool), high_alpha and enceladus (nullable).
     alpha_tracks : pandas.DataFrame
         track, n, m_h, alpha_m, z_k; null where a bin is empty.
     alpha_summary : dict
         ``enceladus_kind``: ``"actions"`` or ``"chemical"``.
-    dimensions : dict
-        Dimension of each label.
+    directions : dict
+        For [M/H], and for [alpha/M] at fixed [M/H]: ``alpha/directions.json``.
     fixed_m_h : float, optional
         [M/H] at which the track of fixed [M/H] is drawn; at the mean of each bin if not given.
 
@@ -57,11 +57,9 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
     giants = stars[marks.giant.to_numpy(dtype=bool)]
     high = marks.high_alpha[marks.giant.to_numpy(dtype=bool)].to_numpy(dtype=bool, na_value=False)
     enceladus = stars[marks.enceladus.to_numpy(dtype=bool, na_value=False)]
-    across, down = distinct_dimensions(
-        dimensions, ("m_h", "alpha_m"), range(1, len(latent_columns(stars)) + 1)
-    )[:2]
-    x, y = f"z_{across}", f"z_{down}"
-    labels = {"xlabel": latent_label(across, dimensions), "ylabel": latent_label(down, dimensions)}
+    x, y = ({"giants": along(giants, directions, name), "enceladus": along(enceladus, directions, name)}
+            for name in ("m_h", "alpha_m"))  # fmt: skip
+    labels = {"xlabel": "[M/H] direction of the latents", "ylabel": "[α/M] direction, [M/H] fixed"}
 
     figure, (abundances, sequences, halo) = new_figure(DOUBLE, 2.9, ncols=3)
     norm = LogNorm(0.3, 200)
@@ -73,25 +71,30 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
     cloud(abundances, enceladus.m_h, enceladus.alpha_m, size=4, zorder=2, **mark)
     abundances.set(xlim=ABUNDANCES[0], ylim=ABUNDANCES[1], xlabel=LABELS["m_h"], ylabel=LABELS["alpha_m"])
 
-    near = limits(giants[x], outside=0.02), limits(giants[y], outside=0.02)
+    both = [np.concatenate([each["giants"], each["enceladus"]]) for each in (x, y)]
+    extent = limits(both[0], outside=0.01), limits(both[1], outside=0.01)
     fraction = binned_mean(
-        sequences, giants[x], giants[y], high, near, BINS // 2, FRACTION_MAP, Normalize(0, 1), minimum=3
+        sequences, x["giants"], y["giants"], high, extent, BINS // 2, FRACTION_MAP, Normalize(0, 1), minimum=3
     )
-    sequences.set(xlim=near[0], ylim=near[1], facecolor="0.88", **labels)
+    sequences.set_facecolor("0.88")
+    counts = density(halo, x["giants"], y["giants"], extent, BINS, norm=LogNorm(0.2, 3000))
+    cloud(halo, x["enceladus"], y["enceladus"], size=6, zorder=2, **mark)
+    for axes in (sequences, halo):
+        axes.set(xlim=extent[0], ylim=extent[1], **labels)
     for name in TRACKS:
         bins = alpha_tracks[alpha_tracks.track == name]
         bins = bins.where(bins.n >= FEWEST_STARS)
         if name == "fixed_m_h" and fixed_m_h is not None:
             bins = bins.assign(m_h=bins.m_h.where(bins.m_h.isna(), fixed_m_h))
-        track(abundances, bins.m_h, bins.alpha_m, SEQUENCES[name], size=14)
-        track(sequences, bins[x], bins[y], SEQUENCES[name], size=14)
+        track(abundances, bins.m_h, bins.alpha_m, SEQUENCES[name], size=14, halo=True)
+        places = (along(bins, directions, direction) for direction in ("m_h", "alpha_m"))
+        track(sequences, *places, SEQUENCES[name], size=14, halo=True)
+    auc = f"ROC area, stars not trained on:\nthis direction {directions['auc_direction']:.2f}"
+    if directions["pair"]:
+        first, second = directions["pair"]
+        auc += f"\nbest pair ($z_{first}$, $z_{second}$) {directions['auc_pair']:.2f}"
+    note(sequences, f"{auc}\nall live latents {directions['auc_live']:.2f}", "lower left", size=6.5)
     figure.colorbar(fraction, ax=sequences, label="High-α fraction", location="top", aspect=25, pad=0.01)
-
-    both = np.concatenate([giants[x], enceladus[x]]), np.concatenate([giants[y], enceladus[y]])
-    far = limits(both[0], outside=0.004), limits(both[1], outside=0.004)
-    counts = density(halo, giants[x], giants[y], far, BINS, norm=LogNorm(0.2, 3000))
-    cloud(halo, enceladus[x], enceladus[y], size=6, zorder=2, **mark)
-    halo.set(xlim=far[0], ylim=far[1], **labels)
     bar = figure.colorbar(counts, ax=halo, label="Giants per bin", location="top", aspect=25, pad=0.01)
     bar.ax.set_xlim(0.5, max(counts.get_array().max(), 2))
 
@@ -106,11 +109,12 @@ def draw(stars, marks, alpha_tracks, alpha_summary, dimensions, fixed_m_h=None):
     at = np.average(fixed.m_h.fillna(0), weights=fixed.n) if fixed.n.sum() else np.nan
     at = f"{at:.1f}".replace("-", "−")
     names = {"high_alpha": "High-α track", "low_alpha": "Low-α track", "fixed_m_h": f"[M/H] ≈ {at}"}
+    names["matched"] = "matched in $T_\\mathrm{eff}$, $\\log g$, [M/H]"
     handles = [_handle(SEQUENCES[name], names[name]) for name in TRACKS]
     by_chemistry = " candidates, by chemistry" if alpha_summary["enceladus_kind"] == "chemical" else ""
     name = f"{SEQUENCES['enceladus'].label}{by_chemistry} ({len(enceladus):,} stars)"
     handles.append(Line2D([], [], ls="", marker=mark["marker"], color=mark["color"], label=name))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, columnspacing=1)
     return figure
 
 
@@ -130,13 +134,12 @@ if __name__ == "__main__":
             for name in ("stars", "subsets", "latents", "sequences", "alpha_tracks")
         )
         choices, nominal = snakemake.params.choices, snakemake.params.fixed_m_h
-        pristine = sample(stars, subsets, latents, latent=choices["latent"])
         figure = draw(
-            pristine,
-            sequences.loc[pristine.index],
+            sample(stars, subsets, latents, subset="full", latent=choices["latent"]),
+            sequences,
             alpha_tracks,
             read_json(snakemake.input.alpha_summary),
-            read_json(snakemake.input.dimensions),
+            read_json(snakemake.input.directions),
             nominal if choices["fixed_m_h_at"] == "nominal" else None,
         )
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -25,11 +25,7 @@ def draw(classifiers):
     matplotlib.figure.Figure
     """
     entries = {entry["classifier"]: entry for entry in classifiers["classifiers"]}
-    entries = [
-        (classifier.in_figure, entries[key])
-        for key, classifier in CLASSIFIERS.items()
-        if classifier.in_figure
-    ]
+    entries = [(shown.in_figure, entries[key]) for key, shown in CLASSIFIERS.items() if shown.in_figure]
     test = classifiers["sample"]
     high = test["n_test_high"] / test["n_test"]
 

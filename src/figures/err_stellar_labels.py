@@ -61,21 +61,23 @@ def draw(stars, comparison):
         [*handles, *top[0], few],
         [*names, *top[1], f"fewer than {FEW} stars beyond"],
         loc="outside upper center",
-        ncols=3,
+        ncols=len(names) + 2,
+        columnspacing=1.2,
         frameon=False,
     )
     label = "sVAE: share of the stars in a column"
-    figure.colorbar(mesh, ax=panels[1:], label=label, aspect=40, pad=0.01, extend="max")
+    bar = figure.colorbar(mesh, ax=panels[1:], label=label, aspect=40, pad=0.01, extend="max")
+    bar.set_ticks([0, 0.05, 0.1, 0.15, 0.2])
     return figure
 
 
 def _counts(axes, values, predicted, edges):
-    """Histogram of a label for all test stars and for those that each label-driven model can predict."""
+    """Histogram of a label for all test stars and, in its line, those that each label-driven model predicts."""
     every, _ = np.histogram(values.dropna(), edges)
     axes.stairs(every, edges, fill=True, color="0.8", label="All test stars")
     for look, known in predicted.items():
         some, _ = np.histogram(values[known].dropna(), edges)
-        axes.stairs(some, edges, color=look.color, lw=1.2, label=f"with a prediction of {look.label}")
+        axes.stairs(some, edges, color=look.color, ls=look.linestyle, lw=1.3)
     axes.set_ylim(0)
 
 
@@ -100,7 +102,7 @@ def _errors(axes, stars, label, kind, edges, models):
     bins = np.digitize(x, edges) - 1
     for model, look in ((model, models[model]) for model in errors):
         medians = [_median(errors[model][bins == number]) for number in range(BINS)]
-        line = {"color": look.color, "ls": look.linestyle, "lw": 1.5, "label": f"{look.label}, median"}
+        line = {"color": look.color, "ls": look.linestyle, "lw": 1.5, "label": look.label}
         axes.plot(middles, medians, color="white", lw=2.8, zorder=4)
         axes.plot(middles, medians, zorder=5, **line)
     return mesh

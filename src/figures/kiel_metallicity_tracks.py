@@ -27,7 +27,7 @@ def draw(stars, metallicity):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: teff [K], logg [dex].
+        Stars of good labels: teff [K], logg [dex].
     metallicity : pandas.DataFrame
         Tracks: branch, m_h_centre, n, teff, logg; null where a bin is empty.
 
@@ -61,5 +61,5 @@ if __name__ == "__main__":
         stars, subsets, latents, metallicity = (
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "metallicity")
         )
-        figure = draw(sample(stars, subsets, latents), metallicity)
+        figure = draw(sample(stars, subsets, latents, subset="good"), metallicity)
         save(figure, snakemake.output.pdf, snakemake.output.png)

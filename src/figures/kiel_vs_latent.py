@@ -37,7 +37,7 @@ def draw(stars, dimensions, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: teff [K], logg [dex], latents z_k.
+        Stars of good labels: teff [K], logg [dex], latents z_k.
     dimensions : dict
         Dimension of each label; ``boundary`` between main sequence and giant branch.
     kiel : pandas.DataFrame
@@ -112,7 +112,7 @@ if __name__ == "__main__":
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "kiel")
         )
         figure = draw(
-            sample(stars, subsets, latents, **snakemake.params.choices),
+            sample(stars, subsets, latents, subset="good", **snakemake.params.choices),
             read_json(snakemake.input.dimensions),
             kiel,
         )

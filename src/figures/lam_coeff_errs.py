@@ -14,8 +14,7 @@ def draw(residuals, comparison, printed_bias="own"):
     comparison : dict
         ``models`` and their ``leading``: bias and width per column.
     printed_bias : str
-        ``"own"``, or ``"label_independent"``: for models that know labels the bias of the first that does
-        not.
+        ``"own"``, or ``"label_independent"``: for models that know labels, that of the first that does not.
 
     Returns
     -------
@@ -35,7 +34,7 @@ def draw(residuals, comparison, printed_bias="own"):
         range(2 * per_band),
         names,
         DOUBLE,
-        3.9,
+        3.4,
         printed,
     )
 

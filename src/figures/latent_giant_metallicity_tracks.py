@@ -7,7 +7,7 @@ from xpsvae.plot.style import save
 
 
 def draw(stars, metallicity, dimensions, m_h_half_width):
-    """Draw the giant branch of pristine ``stars``; see `metallicity_corner`."""
+    """Draw the giant branch of good ``stars``; see `metallicity_corner`."""
     on_branch = ~is_main_sequence(stars.teff, stars.logg)
     return metallicity_corner(stars[on_branch], metallicity, dimensions, "gb", m_h_half_width)
 
@@ -22,6 +22,6 @@ if __name__ == "__main__":
             read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents", "metallicity")
         )
         dimensions = read_json(snakemake.input.dimensions)
-        pristine = sample(stars, subsets, latents, **snakemake.params.choices)
-        figure = draw(pristine, metallicity, dimensions, snakemake.params.m_h_half_width)
+        good = sample(stars, subsets, latents, subset="good", **snakemake.params.choices)
+        figure = draw(good, metallicity, dimensions, snakemake.params.m_h_half_width)
         save(figure, snakemake.output.pdf, snakemake.output.png)

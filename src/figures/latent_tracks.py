@@ -32,7 +32,7 @@ def draw(stars, dimensions, latent_summary, kiel):
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars: latents z_k.
+        Stars of good labels: latents z_k.
     dimensions : dict
         Dimension of each label.
     latent_summary : dict
@@ -126,6 +126,9 @@ if __name__ == "__main__":
             read_json(snakemake.input[name]) for name in ("dimensions", "latent_summary")
         )
         figure = draw(
-            sample(stars, subsets, latents, **snakemake.params.choices), dimensions, latent_summary, kiel
+            sample(stars, subsets, latents, subset="good", **snakemake.params.choices),
+            dimensions,
+            latent_summary,
+            kiel,
         )
         save(figure, snakemake.output.pdf, snakemake.output.png)

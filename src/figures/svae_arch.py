@@ -107,8 +107,8 @@ if __name__ == "__main__":
     from xpsvae.workflow import job
 
     with job(snakemake):
-        from xpsvae.products import read_json
+        from xpsvae.shape import read_shape
 
-        config = read_json(snakemake.input.model_config)["model"]
+        config = read_shape(snakemake.input.model_config)
         widths = [config["n_inputs"], *config["hidden"]]
         save(draw(widths, config["n_latents"]), snakemake.output.pdf, snakemake.output.png)

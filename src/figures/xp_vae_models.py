@@ -14,7 +14,8 @@ ELSEWHERE = (
      (("$T_\\mathrm{eff}$, $\\log g$, [Fe/H],\n$E$, parallax", "labels"), ("MLP", "learnt"),
       ("XP\nspectrum", "data"))),
     ("lb23_labels", True, "Leung & Bovy (2024)",
-     (("XP\ncoefficients", "data"), ("stellar labels", "labels"), ("coefficients", "data"))),
+     (("XP\ncoefficients", "data"), ("embedding", "learnt"), ("stellar\nlabels", "labels"),
+      ("embedding", "learnt"), ("coefficients", "data"))),
 )  # fmt: skip
 
 
@@ -63,10 +64,12 @@ def _model(axes, x, y, name, chain, colour=None):
     axes.text(x - WIDTH / 2 + 0.1, top, name, va="center", size=9, weight="bold" if colour else "normal")
     note = "trained here" if colour else "in the paper, not trained here"
     axes.text(x + WIDTH / 2 - 0.1, top, note, ha="right", va="center", size=7.5, style="italic")
-    middle, step, width = y - 0.11, 1.13, 0.9
+    middle, links = y - 0.11, len(chain) - 1
+    width, size = (0.9, 7.5) if links <= 2 else (0.54, 6.5)
+    step = (WIDTH - 0.22 - width) / links
     for i, (text, kind) in enumerate(chain):
-        centre = x + (i - 1) * step
-        box(axes, centre, middle, width, 0.38, text, facecolor=FACES[kind], text_settings={"size": 7.5})
+        centre = x + (i - links / 2) * step
+        box(axes, centre, middle, width, 0.38, text, facecolor=FACES[kind], text_settings={"size": size})
         if i:
             arrow(axes, (centre - step + width / 2, middle), (centre - width / 2, middle))
 

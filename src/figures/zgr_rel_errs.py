@@ -27,7 +27,7 @@ def draw(wavelength, residuals, comparison):
     columns = np.searchsorted(wavelength, SHOWN)
     names = [f"{value} nm" for value in SHOWN]
     statistics = comparison["wavelengths"]
-    return residual_panels(residuals, statistics, looks(comparison), columns, names, DOUBLE, 3.9)
+    return residual_panels(residuals, statistics, looks(comparison), columns, names, DOUBLE, 3.4)
 
 
 if __name__ == "__main__":

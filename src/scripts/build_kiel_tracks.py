@@ -9,6 +9,6 @@ with job(snakemake):
 
     choices = dict(snakemake.params.choices)
     tables = (read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents"))
-    frame = sample(*tables, latent=choices.pop("latent"))
+    frame = sample(*tables, subset="good", latent=choices.pop("latent"))
     tracks = kiel_tracks(frame, **snakemake.params.tracks, **choices)
     write_table(snakemake.output.kiel, tracks, units(tracks))

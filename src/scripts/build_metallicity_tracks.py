@@ -8,6 +8,6 @@ with job(snakemake):
     from xpsvae.products import read_table, write_table
 
     tables = (read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents"))
-    frame = sample(*tables, **snakemake.params.choices)
+    frame = sample(*tables, subset="good", **snakemake.params.choices)
     tracks = metallicity_tracks(frame, **snakemake.params.tracks)
     write_table(snakemake.output.metallicity, tracks, units(tracks))

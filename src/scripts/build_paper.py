@@ -22,6 +22,7 @@ with job(snakemake):
         "dataset.tex": given.dataset,
         "numbers.tex": given.numbers,
         "cutflow.tex": given.cutflow,
+        "variants.tex": given.variants,
         "provenance.tex": outputs.macros,
         "table1.tex": given.table1[0],
         **{f"figures/{Path(figure).name}": figure for figure in given.figures},

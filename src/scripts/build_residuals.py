@@ -3,22 +3,26 @@
 from xpsvae.workflow import job
 
 with job(snakemake):
+    import sys
+
     import numpy as np
 
     from xpsvae.compare import registry, residuals
     from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json, write_table
+    from xpsvae.shape import read_shape
 
     given, made, labels = snakemake.input, snakemake.output, ["teff", "logg", "m_h"]
     test = read_table(given.split, ["test"])["test"].to_numpy(bool)
-    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux"])[test]
+    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux", "phot_g_mean_mag"])[test]
     normalisation = read_array(given.normalisation)
     mu, sigma = normalisation["mu"], normalisation["sigma"]
     coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
     x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
-    correlations = read_array(given.correlations) if "correlations" in given.keys() else None
+    correlations = read_array(given.correlations) if "correlations" in given.keys() else ()
+    correlations = correlations if len(correlations) else None  # the dataset may turn out to have none
 
-    n_latents = read_json(given.model_config)["model"]["n_latents"]
+    n_latents = read_shape(given.model_config)["n_latents"]
     own = registry.SVAE | {"summary": {"n_latents": n_latents}}
     own["chain"] = [[registry.filled(text, own["summary"]), kind] for text, kind in own["chain"]]
     cards = [own, *(read_json(path) for path in given.cards)]
@@ -30,9 +34,15 @@ with job(snakemake):
     leading, flux, per_star, summary = residuals.measure(
         predictions, x, x_err, mu, sigma, correlations, **snakemake.params.choices
     )
+    difference = predictions["svae"].coefficients - x
+    scatter = read_array(given.scatter)[test]
+    summary["pulls"] = residuals.pulls(difference, x_err, scatter, stars["phot_g_mean_mag"].to_numpy(float))
     write_arrays(made.leading, **leading)
     flux = {model: values.astype(np.float32) for model, values in flux.items()}
     write_arrays(made.flux, wavelength=residuals.WAVELENGTHS, **flux)
     per_star = stars[["source_id", *labels]].assign(**per_star)
     write_table(made.per_star, per_star, units={"teff": "K", "logg": "dex", "m_h": "dex"})
-    write_json(made.summary, summary | {"models": cards})
+    compared = summary["coefficients"].keys() | summary["wavelengths"].keys()
+    for card in (card for card in cards if card["model"] not in compared):
+        print(f"{card['label']} predicts no test star: left out of the comparison.", file=sys.stderr)
+    write_json(made.summary, summary | {"models": [card for card in cards if card["model"] in compared]})

@@ -3,6 +3,8 @@
 from xpsvae.workflow import job
 
 with job(snakemake):
+    import sys
+
     from xpsvae import products
     from xpsvae.catalog import cuts
     from xpsvae.choices import require_shown
@@ -11,5 +13,6 @@ with job(snakemake):
     require_shown(snakemake.wildcards.variant, stars)
     subsets, cutflow = cuts.select(stars, cuts=snakemake.params.cuts, **snakemake.params.choices)
     cutflow["stars"] |= {name: int(split[name].sum()) for name in ("train", "test")}
+    print(*cuts.describe(cutflow), sep="\n", file=sys.stderr)
     products.write_table(snakemake.output.subsets, subsets)
     products.write_json(snakemake.output.cutflow, cutflow)

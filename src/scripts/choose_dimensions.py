@@ -9,4 +9,8 @@ with job(snakemake):
 
     tables = (read_table(snakemake.input[name]) for name in ("stars", "subsets", "latents"))
     live = read_json(snakemake.input.latent_summary)["live"]
-    write_json(snakemake.output.dimensions, dimensions(sample(*tables, **snakemake.params.choices), live))
+    stars, subsets, latents = tables
+    split = read_table(snakemake.input.split)
+    frame = sample(stars, subsets, latents, subset="good", split=split, **snakemake.params.choices)
+    pristine = subsets["pristine"].to_numpy(bool)[frame.index]
+    write_json(snakemake.output.dimensions, dimensions(frame, pristine, live))

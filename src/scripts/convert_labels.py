@@ -8,13 +8,12 @@ with job(snakemake):
     from xpsvae.data import sdss
     from xpsvae.products import write_json, write_table
 
+    params = snakemake.params
     labels, report = sdss.read_labels(
-        snakemake.input.all_star, snakemake.input.astronn, snakemake.params.invalid
+        snakemake.input.all_star, snakemake.input.astronn, params.invalid, params.label_source
     )
-    columns = ("right_ascension", "declination", "pmra", "pmdec", "radial_velocity")
-    found = actions(
-        *(labels[name] for name in columns), distance=labels["distance"], **snakemake.params.actions
-    )
+    columns = ("ra", "dec", "pmra", "pmdec", "radial_velocity")
+    found = actions(*(labels[name] for name in columns), distance=labels["distance"], **params.actions)
     labels = labels.assign(**dict(zip(ACTIONS, found, strict=True)))
     units = sdss.LABEL_UNITS | dict.fromkeys(ACTIONS, "kpc km s-1")
     write_table(snakemake.output.labels, labels, units=units)

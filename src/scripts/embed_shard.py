@@ -5,6 +5,8 @@ from xpsvae.workflow import job
 with job(snakemake):
     from pathlib import Path
 
+    import numpy as np
+
     from xpsvae import products
     from xpsvae.model import infer, standardise
     from xpsvae.model.storage import load
@@ -21,4 +23,4 @@ with job(snakemake):
             # mapped anew for each block, so that pages of earlier ones do not stay
             coefficients = products.read_array(given.coefficients, memory_map=True)[block.start : block.stop]
             x = standardise.inputs(coefficients, stars["phot_g_mean_flux"], *model.normalisation)
-            append(infer.everything(model, x, snakemake.params.seed, block.start))
+            append(np.hstack(infer.encode_and_reconstruct(model, x, snakemake.params.seed, block.start)))

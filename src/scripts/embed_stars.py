@@ -6,12 +6,14 @@ with job(snakemake):
     import numpy as np
     import pandas as pd
 
-    from xpsvae import products
+    from xpsvae import digests, products
     from xpsvae.analysis import latents
+    from xpsvae.shape import read_shape
 
     given, made = snakemake.input, snakemake.output
-    shape = products.read_json(given.model_config)["model"]
+    shape = read_shape(given.model_config)
     n_latents, n_inputs = shape["n_latents"], shape["n_inputs"]
+    edges = np.cumsum([n_latents, n_latents, n_latents, n_inputs])
     names = [f"{name}_{number + 1}" for name in ("mean", "sigma", "draw") for number in range(n_latents)]
     n_stars = sum(len(products.read_array(part, memory_map=True)) for part in given.parts)
     total, count, first = 0.0, 0, 0
@@ -22,12 +24,15 @@ with job(snakemake):
     ):
         for block in products.read_blocks(given.parts):
             rows, first = range(first, first + len(block)), first + len(block)
+            mean, sigma, draw, x_hat, scatter = np.split(block, edges, axis=1)  # as `infer.Encoded`
             source_id = products.read_table(given.stars, ["source_id"], rows)
-            posterior = pd.DataFrame(block[:, : len(names)], columns=names)
+            posterior = pd.DataFrame(np.hstack([mean, sigma, draw]), columns=names)
             append_latents(pd.concat([source_id, posterior], axis=1))
-            append_reconstruction(block[:, -2 * n_inputs : -n_inputs])
-            append_scatter(block[:, -n_inputs:])
+            append_reconstruction(x_hat)
+            append_scatter(scatter)
             test = products.read_table(given.split, ["test"], rows)["test"].to_numpy(bool)
-            total += latents.divergence(*np.split(block[test, : 2 * n_latents], 2, axis=1)).sum(0)
+            total += latents.divergence(mean[test], sigma[test]).sum(0)
             count += test.sum()
     products.write_json(made.summary, latents.summary(total / count))
+    for part in given.parts:
+        digests.forget(part)  # Snakemake deletes the part now

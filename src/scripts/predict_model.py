@@ -7,7 +7,8 @@ with job(snakemake):
 
     from xpsvae.compare import registry
     from xpsvae.model.standardise import standardise
-    from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json
+    from xpsvae.products import read_array, read_table, write_arrays, write_json
+    from xpsvae.shape import read_shape
 
     files, params = snakemake.input, snakemake.params
     stars, split = read_table(files.stars), read_table(files.split)
@@ -23,7 +24,7 @@ with job(snakemake):
         x_err=x_err,
         mu=mu,
         sigma=sigma,
-        n_latents=read_json(files.model_config)["model"]["n_latents"],
+        n_latents=read_shape(files.model_config)["n_latents"],
         extras={name: files[name] for name in registry.get(params.model).NEEDS},
     )
     prediction = registry.predict(params.model, given, params.settings)

@@ -11,6 +11,7 @@ with job(snakemake):
     with restore.located(given.archive, given.root, config["deposit"]["server"]) as folder:
         manifest = restore.check(folder)
         installed = restore.install(folder, given.root, manifest, rules)
+    restore.note(given.root, manifest, installed)
     restore.touch(PROJECT / "Snakefile", config)
     print(f"{len(installed)} products restored, made at commit {manifest['commit']}.")
     for rule, reason in restore.outdated_rules(manifest, rules).items():

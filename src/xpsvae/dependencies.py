@@ -1,4 +1,4 @@
-"""Which modules of this package a script runs, and what they do: for Snakemake to watch beside the script.
+"""Which modules of this package a script runs, and what they do: what Snakemake watches besides the script.
 
 Snakemake notices an edited script, not an edited module that the script imports. Rules have a digest of what
 these modules do as a parameter, so that an edit which changes that reruns them, and a comment, a docstring or
@@ -15,7 +15,20 @@ __all__ = ["digest", "imported_modules"]
 
 PACKAGE = Path(__file__).resolve().parent
 # They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
-PLUMBING = {"dependencies.py", "errors.py", "products.py", "provenance.py", "tex.py", "workflow.py"}
+PLUMBING = {
+    "cluster.py",
+    "debug.py",
+    "dependencies.py",
+    "digests.py",
+    "errors.py",
+    "locks.py",
+    "products.py",
+    "provenance.py",
+    "scratch.py",
+    "shape.py",
+    "tex.py",
+    "workflow.py",
+}
 
 
 def imported_modules(script):

@@ -9,6 +9,7 @@ import errno
 import json
 import math
 import os
+import re
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,12 +20,16 @@ from xpsvae.provenance import current_mark
 
 __all__ = [
     "BLOCK",
+    "clear_leftovers",
+    "count_rows",
     "open_array",
     "open_table",
     "read_array",
     "read_blocks",
     "read_json",
     "read_table",
+    "refusal",
+    "require_aligned",
     "write_array",
     "write_arrays",
     "write_atomically",
@@ -61,6 +66,19 @@ def write_atomically(path):
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_leftovers(path):
+    """Delete the temporary files of processes that were killed while they wrote ``path``.
+
+    Only its one writer may call this, before it begins.
+    """
+    path = Path(path)
+    name = re.compile(rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}")
+    if path.parent.is_dir():
+        for each in path.parent.iterdir():
+            if name.fullmatch(each.name):
+                each.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -164,23 +182,17 @@ def read_table(path, columns=None, rows=None):
         If the file is missing or not readable, or a column is not there.
     """
     import pandas as pd
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    _require_file(path)
-    try:
+    with refusal(path, "a readable Parquet file"):
         present = pq.read_schema(path).names
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({error}): delete it and rerun.") from error
     missing = [name for name in columns or () if name not in present]
     if missing:
         raise InputError(
             f"{path} has no column {', '.join(missing)}: delete it and rerun the rule that makes it."
         )
-    try:
+    with refusal(path, "a readable Parquet file"):
         return pd.read_parquet(path, columns=columns) if rows is None else _read_rows(path, columns, rows)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({error}): delete it and rerun.") from error
 
 
 def _read_rows(path, columns, rows):
@@ -217,15 +229,15 @@ def read_array(path, memory_map=False):
     InputError
         If the file is missing, truncated, or holds pickled objects.
     """
-    _require_file(path)
-    try:
+    with refusal(path, "a readable NumPy file"):
         loaded = np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is not a readable NumPy file ({error}): delete it and rerun.") from error
+            arrays = {name: loaded[name] for name in loaded.files}
+        if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{other[0]} is no array")
+        return arrays
 
 
 def read_blocks(paths, size=BLOCK):
@@ -260,11 +272,8 @@ def read_json(path):
     InputError
         If the file is missing or not JSON.
     """
-    _require_file(path)
-    try:
+    with refusal(path, "valid JSON"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not valid JSON ({error}): delete it and rerun.") from error
 
 
 def write_text(path, text):
@@ -275,6 +284,58 @@ def write_text(path, text):
         temporary.write_text(text, encoding="utf-8")
 
 
-def _require_file(path):
+def count_rows(path):
+    """Count the rows of an ``.npy`` array or of a Parquet table, from its head alone."""
+    if Path(path).suffix == ".npy":
+        return len(read_array(path, memory_map=True))
+    import pyarrow.parquet as pq
+
+    with refusal(path, "a readable Parquet file"):
+        return pq.read_metadata(path).num_rows
+
+
+def require_aligned(paths):
+    """See that products with one row a star have as many rows as each other.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        ``.npy`` arrays and Parquet tables; the first is the measure.
+
+    Raises
+    ------
+    InputError
+        For the first that has more or fewer, or cannot be read.
+    """
+    counts = {path: count_rows(path) for path in paths}
+    for path, count in counts.items():
+        if count != counts[paths[0]]:
+            raise InputError(
+                f"{path} has {count} rows, but {paths[0]} {counts[paths[0]]}: delete the one that is wrong "
+                "and run the same command again."
+            )
+
+
+@contextmanager
+def refusal(path, what):
+    """Say in one sentence that a file is missing or damaged, whatever that makes the block raise.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What the file should be: "a readable Parquet file".
+
+    Raises
+    ------
+    InputError
+    """
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist: run the rule that makes it (snakemake {path}).")
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # from BadZipFile to RecursionError: libraries do not say which
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path} is not {what} ({reason}): delete it and rerun.") from error

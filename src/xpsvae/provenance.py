@@ -30,7 +30,9 @@ __all__ = [
 
 PROJECT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown (not a git clone)"
-# They say where products lie or go, not what they are.
+# git reads nothing of a clone that another user owns, unless it is told to
+FOREIGN = "unknown (the clone belongs to another user: see safe.directory in git help config)"
+# Keys that do not change results.
 _PLACES = {"results", "deposit"}
 _CHECKSUM = re.compile(r"(?:md5:|sha1:|sha256:)[0-9a-f]+|[0-9a-f]{64}")
 _pending = None
@@ -47,7 +49,7 @@ def commit(paths=()):
     Returns
     -------
     str
-        Full SHA, or `UNKNOWN` outside of a git clone.
+        Full SHA; `UNKNOWN` outside of a git clone, `FOREIGN` where git does not trust it.
     """
     return _commit(tuple(sorted(os.path.relpath(path, PROJECT) for path in paths)))
 
@@ -56,7 +58,7 @@ def commit(paths=()):
 def _commit(names):
     # a folder inside somebody else's repository has no history of its own
     if _git("rev-parse", "--show-toplevel") != str(PROJECT):
-        return UNKNOWN
+        return FOREIGN if "safe.directory" in _ask_git("rev-parse").stderr else UNKNOWN
     sha = _git("log", "-1", "--format=%H", "--", *names)
     if not sha:
         return f"{_git('rev-parse', 'HEAD')}+dirty" if names else UNKNOWN
@@ -65,7 +67,7 @@ def _commit(names):
 
 def commit_date():
     """Day of the checked-out commit; 1970-01-01 outside of a git clone, since a date must be repeatable."""
-    inside = commit() != UNKNOWN
+    inside = _is_known(commit())
     return _git("log", "-1", "--format=%cs") if inside else "1970-01-01"
 
 
@@ -138,12 +140,12 @@ def to_tex(record, repository=None, doi=None):
         information.
     """
     sha, _, dirty = record["commit"].partition("+")
-    known = record["commit"] != UNKNOWN
+    known = _is_known(record["commit"])
     script = r"\texttt{\detokenize{src/figures/#1.py}}"
     if repository and known:
         page = address(f"{repository}/blob/{sha}/src/figures/")
         script = rf"\href{{{page}\detokenize{{#1}}.py}}{{{script}}}"
-    commit = rf"\texttt{{{escape(sha[:12])}}}" if known else "unknown, outside of a git clone"
+    commit = rf"\texttt{{{escape(sha[:12])}}}" if known else escape(record["commit"])
     dataset, inputs = escape(record["dataset"]), [escape(value) for value in record["inputs"].values()]
     short = ", ".join(rf"\texttt{{{escape(value[:23])}}}\ldots" for value in record["inputs"].values())
     sentence = (
@@ -176,14 +178,21 @@ def current_mark():
     return None if _pending is None else mark(*_pending)
 
 
+def _is_known(commit):
+    return commit not in (UNKNOWN, FOREIGN)
+
+
 def _git(*words):
+    run = _ask_git(*words)
+    return "" if run.returncode else run.stdout.strip()
+
+
+def _ask_git(*words):
+    command = ["git", "--no-optional-locks", *words]
     try:
-        run = subprocess.run(
-            ["git", "--no-optional-locks", *words], cwd=PROJECT, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return run.stdout.strip()
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    except OSError as error:  # git is not installed
+        return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
 def _device():

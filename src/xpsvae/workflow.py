@@ -3,13 +3,16 @@
 `job` must be entered before numpy or torch is imported, since they read the number of threads once.
 """
 
+import ctypes
 import errno
 import os
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
 
-from xpsvae import provenance
+from xpsvae import provenance, scratch
+from xpsvae.debug import remember
 from xpsvae.dependencies import imported_modules
 from xpsvae.errors import InputError
 
@@ -36,42 +39,86 @@ class _Tee:
         return getattr(self._stream, name)
 
 
+# Inputs of these names have one row a star, in the order of the catalogue.
+_ALIGNED = "stars coefficients errors split subsets latents reconstruction scatter sequences".split()
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
 @contextmanager
 def job(snakemake):
     """Run the body of a script as a job of the workflow.
 
-    Sets the thread counts of BLAS, OpenMP and torch from ``snakemake.threads`` and hides the GPUs unless
-    ``snakemake.resources.gpu`` grants one. Mirrors standard error and output to the rule's log. Figures and
-    tables that are written say which commit of this code they are from. An `InputError` is printed as its one
-    sentence, anything else with its traceback; both exit with 1.
+    Gives NumPy's BLAS one thread, since its sums depend on how many there are, and OpenMP and torch the job's
+    ``snakemake.threads``; hides the GPUs unless ``snakemake.resources.gpu`` grants one. Mirrors standard
+    error and output to the rule's log. Inputs that are not what their jobs wrote are refused, and the SHA-256
+    of each output is noted in the end. Figures and tables that are written say which commit of this code they
+    are from. An `InputError` is printed as its one sentence, anything else with its traceback and a line that
+    runs the script alone in a debugger; both exit with 1. A job whose Snakemake is killed ends too.
     """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    for variable in ("OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[variable] = "1"
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     os.environ.setdefault("MPLBACKEND", "Agg")
     if not getattr(snakemake.resources, "gpu", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     script = sys.modules["__main__"].__file__  # where Snakemake found it, not the copy that runs
     provenance.set_mark([script, *imported_modules(script)], snakemake.config)
+    if getattr(snakemake, "debugging", False):
+        yield
+        return
+    _end_with_parent()
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
         try:
-            yield
+            with _checked(snakemake):
+                yield
         except InputError as error:
             _stop(f"Error: {error}")
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                traceback.print_exc()
-                _stop()
-            _stop(f"Error: the disk was full when {snakemake.rule} wrote its products: free some and rerun.")
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _stop(f"Error: {_full_disk(snakemake.rule)}")
             traceback.print_exc()
-            _stop()
+            _stop(f"To look into it: python -m pdb -m xpsvae.debug {remember(snakemake, script)}")
         finally:
             sys.stdout, sys.stderr = streams
 
 
-def _stop(sentence=None):
-    if sentence:
-        print(sentence, file=sys.stderr)
+@contextmanager
+def _checked(snakemake):
+    """Verify the inputs of a job, note what its outputs are, and tidy up after one that was killed."""
+    from xpsvae import digests, products  # late, for they import numpy
+
+    for path in snakemake.output:
+        products.clear_leftovers(path)
+        digests.forget(path)
+    for path in snakemake.input:
+        digests.verify(path)
+    aligned = [snakemake.input[name] for name in _ALIGNED if name in snakemake.input.keys()]
+    products.require_aligned([path for path in aligned if os.path.isfile(path)])
+    yield
+    for path in snakemake.output:
+        if os.path.exists(path):  # Snakemake misses one that does not
+            digests.note(path)
+
+
+def _end_with_parent():
+    """End with Snakemake, even if that is killed: the job would write beside that of the next run."""
+    try:
+        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
+    except (OSError, AttributeError):
+        pass  # not Linux
+
+
+def _full_disk(rule):
+    try:
+        scratch.require_space()
+    except InputError as error:
+        return error
+    return f"the disk was full when {rule} wrote its products: free some and rerun."
+
+
+def _stop(sentence):
+    print(sentence, file=sys.stderr)
     raise SystemExit(1)

@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 from xpsvae.analysis.classify import (
     CLASSIFIERS,
     METRICS,
+    by_teff,
     classify,
     common_sample,
     features,
@@ -28,7 +29,7 @@ from xpsvae.analysis.classify import (
     scramble,
 )
 from xpsvae.errors import InputError
-from xpsvae.paper.table1 import plain_text, table_rows, tabular
+from xpsvae.paper.table1 import plain_text, table_rows, tabular, variants_tabular
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +270,9 @@ def test_intervals_hold_the_value_and_gains_are_paired(result):
     assert set(pairs) == {
         ("latent", "label"),
         ("latent", "latent_live"),
+        ("label_extinction", "label"),
         ("label_latent", "label"),
+        ("label_latent", "label_extinction"),
         ("label_latent", "label_permuted"),
     }
     gain = report["gains"][pairs.index(("label_latent", "label"))]
@@ -322,8 +325,14 @@ def test_table_1_repeats_the_report(result):
 def test_plain_text_has_the_cells_of_the_tabular(result):
     rows = table_rows(result["corrected"][0])
     _, heads, *lines = plain_text(rows).splitlines()
-    _, *body = [line.removesuffix(" \\\\") for line in tabular(rows).splitlines() if " & " in line]
-    assert [line.split()[-len(METRICS) :] for line in lines] == [row.split(" & ")[2:] for row in body]
+    for row, line in zip(rows, lines, strict=True):
+        for metric, cell in zip(METRICS, line.split()[-len(METRICS) :], strict=True):
+            value, _, half = cell.partition("+-")
+            assert value == (
+                "--" if row[metric] is None else f"{row[metric]:.{2 + (row['whose'] == 'here')}f}"
+            )
+            if half:
+                assert half == f"{(row[f'{metric}_high'] - row[f'{metric}_low']) / 2:.3f}"
     assert heads.index("AUC") == lines[0].rindex("--")
 
 
@@ -336,8 +345,41 @@ def test_tabular_is_one_well_formed_latex_row_a_line(result):
     assert all(line.endswith("\\\\") for line in body)
     assert not any(line.startswith("[") for line in body)
     label = next(row for row in rows if (row["classifier"], row["whose"]) == ("label", "here"))
-    half = round(1000 * (label["accuracy_high"] - label["accuracy_low"]) / 2)
-    assert any(f"here & {label['accuracy']:.3f}({half}) &" in line for line in body)
+    bounds = f"_{{{label['accuracy_low']:.3f}}}^{{{label['accuracy_high']:.3f}}}"
+    assert any(f"here & ${label['accuracy']:.3f}{bounds}$ &" in line for line in body)
+
+
+def test_the_table_of_variants_leaves_out_what_table_1_shows(result):
+    corrected = result["corrected"][0]
+    scrambled, leaky = (result[f"only-{key}"][0] for key in ("label_features", "leakage"))
+    lines = variants_tabular(corrected, {"scrambled": scrambled, "random split": leaky}).splitlines()
+    rows = [line.split(" & ") for line in lines if " & " in line][1:]
+    names = [look.name for look in CLASSIFIERS.values()]
+    assert [row[1] for row in rows] == ["Label", "Label + extinction", "Majority class", *names]
+    assert [row[0] for row in rows if row[0] != "{}"] == ["{scrambled}", "{random split}"]
+    assert rows[0][2].startswith(f"${scrambled['classifiers'][1]['accuracy']:.3f}_{{")
+
+
+def test_scores_on_either_side_of_5000_kelvin(result):
+    report, predictions = result["corrected"]
+    mine = predictions[predictions["classifier"] == "latent"]
+    teff = np.random.default_rng(1).uniform(4000, 6000, len(mine))
+    sides = by_teff(predictions, teff, 50, 0)
+    for name, side in (("below", teff < 5000), ("above", teff >= 5000)):
+        group = mine[side]
+        assert sides[name]["n_test"] == len(group)
+        assert sides[name]["n_test_high"] == (group["low_alpha"] == 0).sum()
+        (entry,) = (one for one in sides[name]["classifiers"] if one["classifier"] == "latent")
+        assert entry["accuracy"] == pytest.approx((group["predicted"] == group["low_alpha"]).mean())
+        auc = roc_auc_score(group["low_alpha"] == 0, group["probability_high"])
+        assert entry["roc_auc"] == pytest.approx(auc)
+        low, high = entry["intervals"]["roc_auc"]
+        assert low <= entry["roc_auc"] <= high
+    cold = by_teff(predictions, np.full(len(mine), 4000.0), 20, 0)
+    assert cold["above"] == {"n_test": 0, "n_test_high": 0, "majority": None, "classifiers": [], "gains": []}
+    (whole,) = (entry for entry in report["classifiers"] if entry["classifier"] == "label")
+    assert cold["below"]["classifiers"][0]["accuracy"] == pytest.approx(whole["accuracy"])
+    assert report["by_teff"]["split"] == 5000
 
 
 def test_what_is_not_defined_is_null_not_nan(frame):

@@ -165,3 +165,13 @@ def test_nothing_in_common_is_refused(labels, spectra):
     labels["source_id"] += 1000
     with pytest.raises(InputError, match="no source_id in common"):
         crossmatch.build_catalog(labels, spectra)
+
+
+def test_coordinates_and_errors_that_are_given_are_not_replaced(labels):
+    """Right ascension and declination win over the name; no label's error stands for that of one that is there."""
+    stars = crossmatch.star_table(
+        labels.assign(ra=np.arange(len(labels)), dec=-1.0, mg_fe=0.1, alpha_m_err=0.02)
+    )
+    assert stars.ra.tolist() == list(range(len(labels))) and (stars.dec == -1).all()
+    assert (stars.mg_fe == 0.1).all() and stars.mg_fe_err.isna().all()
+    assert (crossmatch.star_table(labels.assign(alpha_m=0.1, alpha_m_err=0.02)).mg_fe_err == 0.02).all()

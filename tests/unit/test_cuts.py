@@ -150,3 +150,15 @@ def test_no_cut_moves_a_star_from_one_part_of_the_split_to_the_other(stars):
     subsets, cutflow = cuts.select(stars, cuts.CUTS, BITS)
     assert not {"train", "test"} & {*subsets, *cutflow["stars"]}
     assert "train" in cutflow["paper_stars"]
+
+
+def test_the_cut_flow_is_told_in_lines_beside_the_paper(stars):
+    _, cutflow = cuts.select(stars.assign(starflag=pd.NA), cuts.CUTS, BITS)
+    lines = cuts.describe(cutflow)
+    assert len(lines) == 2 * (len(cuts.CUT_NAMES) + 1)
+    removed = int((~(stars.teff / stars.teff_err > 100)).sum())
+    assert lines[9] == (
+        f"pristine: Teff / error > 100 removes {removed:,} (the paper: 273,466), {4000 - removed:,} remain"
+    )
+    assert lines[5].startswith("good: STARFLAG = 0 is not available, ")
+    assert lines[-1] == f"pristine: {cutflow['stars']['pristine']:,} of 4,000 (the paper: 123,804 of 502,311)"

@@ -23,6 +23,7 @@ def survey():
     stars["apogee_id"] = [f"2M0000{i:04d}+0000000" for i in range(n)]
     stars["ra"], stars["dec"] = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
     stars["fe_h"], stars["logg"] = rng.uniform(-2, 0.4, n), rng.uniform(0, 5, n)
+    stars["teff"] = rng.uniform(3500, 7000, n)
     for name in archive.MAGNITUDES.values():
         stars[name] = rng.uniform(9, 15, n)
     stars["phot_g_mean_flux"] = 10 ** (0.4 * (25.6873668671 - stars.phot_g_mean_mag))
@@ -48,6 +49,17 @@ def test_velocities_are_those_of_a_disc_and_a_radial_halo(survey):
     assert enceladus[halo].sum() > 3 and not enceladus[~halo].any()
 
 
+def test_errors_of_astronn_leave_giants_only(survey):
+    """The pristine cuts remove all dwarfs and few giants, the good ones few stars (PAPER section 1)."""
+    stars = survey.stars
+    dwarf = stars.logg >= 5.9 - 4e-4 * stars.teff
+    ratio, error = stars.nn_teff / stars.nn_teff_err, stars.nn_logg_err
+    pristine = (ratio > 100) & (error < 0.1)
+    assert not pristine[dwarf].any() and 0.75 < pristine[~dwarf].mean() < 0.95
+    good = (ratio > 20) & (error < 0.4)
+    assert 0.8 < good[dwarf].mean() < 0.95 and good[pristine].all()
+
+
 def test_files_hold_the_same_stars(survey, tmp_path):
     stars = survey.stars
     archive.write_bulk(tmp_path / "bulk.csv.gz", survey.spectra)
@@ -67,7 +79,8 @@ def test_files_hold_the_same_stars(survey, tmp_path):
     np.testing.assert_array_equal(all_star["EXTRATARG"], np.r_[np.zeros(n), np.full(5, 16), np.zeros(7)])
     assert all_star["J"][3] == np.float32(99.999) and np.isnan(all_star["MG_FE"][3])
     for name in archive.LABELS:
-        np.testing.assert_array_equal(all_star[name][:n], authors[name])
+        same = vac if name in archive.ASTRONN else all_star
+        np.testing.assert_array_equal(same[name][:n], authors[name])
     for name, ours in (("jr", "j_r"), ("Lz", "l_z"), ("jz", "j_z")):
         np.testing.assert_array_equal(vac[name][:n], stars[ours])
         np.testing.assert_array_equal(authors[name], stars[ours].astype(np.float32))

@@ -58,7 +58,7 @@ def test_divides_each_star_once(n, parts):
 
 
 def test_says_how_many_parts_are_needed():
-    with pytest.raises(InputError, match=r"set archive.datalink.parts to 4 or more"):
+    with pytest.raises(InputError, match=r"set gaia_sdss.datalink.parts to 4 or more"):
         gaia_archive.divide(IDS[:10], 3, largest=3)
     assert len(gaia_archive.divide(IDS[:10], 4, largest=3)) == 4
 
@@ -122,6 +122,38 @@ def test_asks_as_the_archive_wants_to_be_asked(answer, tmp_path):
         "ID": ",".join(map(str, IDS)), "RELEASE": "Gaia DR3", "RETRIEVAL_TYPE": "XP_CONTINUOUS",
         "DATA_STRUCTURE": "RAW", "FORMAT": "csv", "VALID_DATA": "false", "USE_ZIP_ALWAYS": "true",
     }  # fmt: skip
+
+
+def test_any_number_of_stars_takes_as_many_requests_as_it_needs(table, tmp_path, monkeypatch):
+    """Twelve stars, five a request; of two there is no spectrum, and all five of one request are unknown."""
+    monkeypatch.setattr(gaia_archive, "LARGEST_REQUEST", 5)
+    asked, unknown = [], np.arange(5, 12)
+
+    def datalink(form):
+        asked.append([int(source_id) for source_id in form["ID"].split(",")])
+        rows = [row for row in range(12) if IDS[row] in asked[-1] and row != 2]
+        archive.write_datalink(
+            tmp_path / "a.csv", {name: [table[name][row] for row in rows] for name in table}
+        )
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as zipped:
+            zipped.write(tmp_path / "a.csv", "XP_CONTINUOUS_RAW.csv")
+        return packed.getvalue()
+
+    wanted = np.r_[IDS[::-1], unknown, IDS[:1]]
+    with FileServer({PATH: datalink}) as server:
+        request = {"url": server.url(PATH), "folder": tmp_path / "kept"}
+        chosen = gaia_archive.fetch_selection(wanted, **request)
+        n_asked = len(asked)
+        again = gaia_archive.fetch_selection(wanted, **request)
+    assert n_asked == len(asked) == 4 and max(map(len, asked)) == 5
+    assert sorted(sum(asked, [])) == sorted(set(wanted.tolist()))
+    here = np.delete(np.arange(12), 2)
+    np.testing.assert_array_equal(chosen.source_id, IDS[here])
+    for band, name in enumerate(("bp", "rp")):
+        given = np.stack([table[f"{name}_coefficient_correlations"][row] for row in here])
+        np.testing.assert_array_equal(chosen.correlations[:, band], given)
+    np.testing.assert_array_equal(again.correlations, chosen.correlations)
 
 
 def test_a_damaged_answer_of_an_earlier_run_is_asked_for_again(answer, tmp_path):
@@ -240,7 +272,7 @@ def test_parts_are_the_files_of_the_list_by_name():
     ("text", "sentence"),
     [
         (LIST[:-60], "not a digest and the name"),
-        ("".join(LIST.splitlines(keepends=True)[:2]), "names 2 files where archive.bulk.files is 3"),
+        ("".join(LIST.splitlines(keepends=True)[:2]), "names 2 files where gaia_sdss.bulk.files is 3"),
         ("<html>moved</html>", "not a digest and the name"),
         ("", "names 0 files"),
         (LIST.replace(SUMS[0], SUMS[0][:9]), "all its hexadecimal digits"),

@@ -75,15 +75,21 @@ def test_shards_are_whole_chunks_and_every_star_is_in_one(shards, monkeypatch):
 @pytest.mark.parametrize("shards", [2, 3, 100])
 def test_no_bit_depends_on_the_shards(model, x, shards, monkeypatch):
     monkeypatch.setattr(infer, "CHUNK", 4)
-    whole = infer.everything(model, x, 7)
+    whole = np.hstack(infer.encode_and_reconstruct(model, x, 7))
     ranges = [infer.shard(23, number + 1, shards) for number in range(shards)]
-    parts = [infer.everything(model, x[rows.start : rows.stop], 7, rows.start) for rows in ranges if rows]
+    parts = [
+        np.hstack(infer.encode_and_reconstruct(model, x[rows.start : rows.stop], 7, rows.start))
+        for rows in ranges
+        if rows
+    ]
     assert len(parts) == min(shards, 6)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_everything_is_what_the_model_says_side_by_side(model, x):
-    mean, sigma, drawn, x_hat, scatter = np.split(infer.everything(model, x, 7), [3, 6, 9, 18], axis=1)
+    mean, sigma, drawn, x_hat, scatter = np.split(
+        np.hstack(infer.encode_and_reconstruct(model, x, 7)), [3, 6, 9, 18], axis=1
+    )
     latents = infer.embed(model, x)
     for ours, theirs in zip((mean, sigma), latents, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -112,7 +118,7 @@ def test_wrong_width_and_values_are_refused(model, x):
     with pytest.raises(InputError, match="star 17 "):
         infer.embed(model, x)
     with pytest.raises(InputError, match="star 40017 "):
-        infer.everything(model, x, 0, first=40000)
+        infer.encode_and_reconstruct(model, x, 0, first=40000)
     with pytest.raises(InputError, match="no stars"):
         infer.embed(model, x[:0])
 
@@ -160,7 +166,7 @@ def test_unstandardised_coefficients_are_refused(stars, what):
     outlier = good[:1] + 60
     assert len(model.embed(outlier).mean) == 1
     bad = {"coefficients": coefficients, "over the flux": coefficients / flux[:, None], "large": good * 1e3}
-    for function in (model.embed, model.encode, lambda x: infer.everything(model, x, 1)):
+    for function in (model.embed, model.encode, lambda x: infer.encode_and_reconstruct(model, x, 1)):
         with pytest.raises(InputError, match="not standardised: give .c / F_G - mu. / sigma"):
             function(bad[what][:stars])
 

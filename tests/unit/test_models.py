@@ -1,11 +1,13 @@
 """Comparison models against singular vectors by hand, closed-form spectra and exact linear algebra."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from xpsvae.compare.models import label_mlp, pca
+from xpsvae.compare.models import label_mlp, lb23, lb23_labels, pca
 from xpsvae.compare.perceptron import fit_label_mlp
 from xpsvae.compare.registry import Given
 from xpsvae.errors import InputError
@@ -40,22 +42,118 @@ def synthetic_stars(rng, n_stars=2000, n_wavelengths=40):
     return labels, np.exp(ln_flux), curve
 
 
-def given(x, train, n_latents=6):
+def given(x, train, n_latents=6, x_err=None):
     nothing = np.zeros(x.shape[1])
-    return Given(None, train, ~train, x, np.ones_like(x), nothing, nothing + 1, n_latents)
+    errors = np.ones_like(x) if x_err is None else x_err
+    return Given(None, train, ~train, x, errors, nothing, nothing + 1, n_latents)
 
 
-def test_pca_is_the_truncated_svd():
+def singular_vectors(x):
+    """Mean, singular values and right singular vectors of some stars: components by hand."""
+    mean = x.mean(axis=0)
+    _, singular, right = np.linalg.svd(x - mean, full_matrices=False)
+    return mean, singular, right
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_pca_of_small_errors_is_the_truncated_svd_in_units_of_the_errors(alike):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 20))
+    errors = 1e-6 * (np.ones(20) if alike else rng.uniform(0.2, 5, 20))
+    train = np.arange(300) < 250
+    prediction = pca.predict(given(x, train, x_err=np.tile(errors, (300, 1))), components=6)
+    found, explained = prediction.coefficients, prediction.summary["explained_variance"]
+    mean, singular, right = singular_vectors(x[train] / errors)
+    expected = (mean + (x[~train] / errors - mean) @ right[:6].T @ right[:6]) * errors
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(explained, (singular**2 / (singular**2).sum())[:6], rtol=1e-9)
+    assert prediction.summary["variance"] == pytest.approx(100 * sum(explained))
+    assert prediction.known.all()
+
+
+def test_components_of_a_star_are_drawn_to_the_mean_as_far_as_its_errors_allow():
+    """Equal errors s leave the projection and shrink each component by v / (v + s^2)."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 20))
     train = np.arange(300) < 250
-    prediction = pca.predict(given(x, train), components=6)
-    found, explained = prediction.coefficients, prediction.summary["explained_variance"]
-    mean = x[train].mean(axis=0)
-    _, singular, right = np.linalg.svd(x[train] - mean, full_matrices=False)
-    expected = mean + (x[~train] - mean) @ right[:6].T @ right[:6]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
-    np.testing.assert_allclose(explained, (singular**2 / (singular**2).sum())[:6], rtol=1e-9)
+    errors = np.ones_like(x)
+    errors[~train] *= np.geomspace(0.1, 100, 50)[:, None]  # in units of those of the training stars
+    found = pca.predict(given(x, train, x_err=errors), components=6).coefficients
+    mean, singular, right = singular_vectors(x[train])
+    variance = singular[:6] ** 2 / (train.sum() - 1)
+    steps = (x[~train] - mean) @ right[:6].T * variance / (variance + errors[~train, :1] ** 2)
+    np.testing.assert_allclose(found, mean + steps @ right[:6], atol=1e-9)
+
+
+def faint_and_noisy(rng, n_stars=400, n_coefficients=20):
+    """Stars of five directions with errors of their own, by coefficient and by star."""
+    x = rng.normal(size=(n_stars, 5)) @ rng.normal(size=(5, n_coefficients))
+    errors = np.outer(rng.lognormal(0, 0.7, n_stars), rng.uniform(0.05, 2, n_coefficients))
+    errors = errors * rng.lognormal(0, 0.2, errors.shape)
+    return x + errors * rng.normal(size=x.shape), errors
+
+
+def test_components_are_those_of_coefficients_in_units_of_their_median_error():
+    from sklearn.decomposition import PCA
+
+    x, errors = faint_and_noisy(np.random.default_rng(8))
+    fitted = pca.fit(x, errors, 4)
+    unit = np.array([sorted(column)[len(column) // 2 - 1 :][:2] for column in errors.T]).mean(axis=1)
+    expected = PCA(4, svd_solver="full").fit(x / unit)
+    np.testing.assert_allclose(fitted["mean"], x.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(fitted["variance"], expected.explained_variance_, rtol=1e-9)
+    np.testing.assert_allclose(fitted["explained"], expected.explained_variance_ratio_, rtol=1e-9)
+    turned = np.sign(np.sum(fitted["directions"] / unit * expected.components_, axis=1, keepdims=True))
+    np.testing.assert_allclose(turned * fitted["directions"], expected.components_ * unit, atol=1e-8)
+
+
+@pytest.mark.parametrize("components", [1, 3, 4])
+def test_each_star_is_a_least_squares_fit_of_its_own_with_the_prior_as_further_rows(components, monkeypatch):
+    from scipy.linalg import lstsq
+
+    monkeypatch.setattr(pca, "CHUNK", 7)  # 50 stars: seven full chunks and one star
+    x, errors = faint_and_noisy(np.random.default_rng(9))
+    fitted = pca.fit(x[:350], errors[:350], 4)
+    found = pca.reconstruct(x[350:], errors[350:], fitted, components)
+    directions, variance = fitted["directions"][:components], fitted["variance"][:components]
+    for star, error, answer in zip(x[350:], errors[350:], found, strict=True):
+        rows = np.vstack([directions.T / error[:, None], np.diag(variance**-0.5)])
+        target = np.concatenate([(star - fitted["mean"]) / error, np.zeros(components)])
+        steps = lstsq(rows, target)[0]
+        np.testing.assert_allclose(answer, fitted["mean"] + steps @ directions, rtol=1e-8, atol=1e-9)
+
+
+def test_a_coefficient_that_a_star_does_not_tell_is_told_by_its_others():
+    x, errors = faint_and_noisy(np.random.default_rng(10))
+    fitted = pca.fit(x, errors, 5)
+    before = pca.reconstruct(x[:3], errors[:3], fitted, 5)
+    x[:3, 4], errors[:3, 4] = 1e3, 1e9
+    without = pca.reconstruct(x[:3], errors[:3], fitted, 5)
+    others = np.delete(np.arange(20), 4)
+    held = {"mean": fitted["mean"][others], "directions": fitted["directions"][:, others]}
+    expected = pca.reconstruct(x[:3][:, others], errors[:3][:, others], fitted | held, 5)
+    np.testing.assert_allclose(without[:, others], expected, atol=1e-6)
+    assert not np.allclose(without, before, atol=1e-3)
+
+
+def test_noise_takes_no_component():
+    """Three directions, one of them weak, beside ten coefficients that hold noise of a larger spread."""
+    rng = np.random.default_rng(11)
+    directions = np.linalg.qr(rng.normal(size=(10, 3)))[0].T
+    signal = rng.normal(size=(3000, 3)) * (4, 2, 0.4) @ directions
+    truth = np.hstack([signal, np.zeros((3000, 10))])
+    errors = np.tile(np.repeat([0.05, 1.0], 10), (3000, 1))
+    x = truth + errors * rng.normal(size=truth.shape)
+    train = np.arange(3000) < 2500
+    _, _, unweighted = singular_vectors(x[train])
+    assert np.sum(unweighted[2, 10:] ** 2) > 0.9  # errors ignored, the third component is noise
+    scaled = pca.fit(x[train], errors[train], 3)["directions"] / errors[0]
+    assert np.sum(scaled[:, 10:] ** 2, axis=1).max() < 0.01
+    np.testing.assert_allclose(np.sum(scaled**2, axis=1), 1)
+    found = pca.predict(given(x, train, x_err=errors), components=3).coefficients
+    off = np.sqrt(np.mean((found - truth[~train])[:, :10] ** 2))
+    ordinary = x[~train] @ unweighted[:3].T @ unweighted[:3]
+    assert off < 0.05 < 0.1 < np.sqrt(np.mean((ordinary - truth[~train])[:, :10] ** 2))
 
 
 def test_pca_needs_more_stars_than_components():
@@ -218,3 +316,24 @@ def test_extinction_is_the_datasets_own_or_that_of_the_map():
     own, of_map = np.array([0.1, np.nan, -0.05]), np.array([1.0, 2.0, np.nan])
     np.testing.assert_array_equal(label_mlp.extinction(own, of_map), own)
     np.testing.assert_allclose(label_mlp.extinction([None] * 3, of_map), [0.310, 0.620, np.nan])
+
+
+@pytest.mark.parametrize("model", [lb23, lb23_labels])
+def test_lb23_is_known_where_the_record_has_all_of_a_star(model, tmp_path):
+    rng = np.random.default_rng(0)
+    width, train = dr3_basis().n_coefficients, np.arange(20) % 4 > 0
+    stored = rng.normal(size=(5, 64)).astype(np.float32)
+    stored[3, 7] = np.nan
+    mu, sigma = rng.normal(size=width), rng.uniform(0.5, 2, width)
+    for values, known in ((stored, [True, True, True, False, True]), (stored[:0], [False] * 5)):
+        np.save(tmp_path / "lb23.npy", values)
+        context = replace(given(np.ones((20, width)), train), mu=mu, sigma=sigma)
+        context.extras[model.NEEDS[0]] = tmp_path / "lb23.npy"
+        prediction = model.predict(context)
+        assert prediction.known.tolist() == known and prediction.summary["n_predicted"] == sum(known)
+        assert prediction.coefficients.shape == (5, width)
+        for row in np.flatnonzero(known):
+            for place, column in ((0, 0), (31, 31), (32, 55), (63, 86)):
+                expected = (stored[row, place] - mu[column]) / sigma[column]
+                assert prediction.coefficients[row, column] == pytest.approx(expected, rel=1e-6)
+            assert np.isnan(prediction.coefficients[row, 32:55]).all()

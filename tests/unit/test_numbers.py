@@ -77,7 +77,7 @@ def test_macros_and_switches_become_definitions():
 
 CROSSMATCH = {
     "labels": {"rows": 1200, "duplicates_dropped": 100, "sources": 1100, "unmatched": 3},
-    "null_columns": ["starflag", "aspcapflag", "j_r"],
+    "null_columns": ["starflag", "aspcapflag", "j_r", "a_k"],
 }
 
 
@@ -321,7 +321,13 @@ def test_an_empty_bin_of_logg_has_no_spread():
 def test_switches_follow_the_null_columns():
     assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
     complete = numbers.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
-    assert complete["HasFlags"] and complete["HasActions"] and not complete["DeadLatents"]
+    assert complete["HasFlags"] and complete["HasActions"] and complete["HasAk"]
+    assert not complete["DeadLatents"] and not complete["StoredCorrelations"]
+    aspcap = numbers.switches(CROSSMATCH | {"files": {"teff_and_logg": "aspcap"}}, CONFIG, LATENTS)
+    assert aspcap["AspcapLabels"] and not complete["AspcapLabels"]
+    for source in ("record", "datalink"):
+        stored = numbers.switches(CROSSMATCH | {"correlations": {"from": source}}, CONFIG, LATENTS)
+        assert stored["StoredCorrelations"] and stored["FetchedCorrelations"] == (source == "datalink")
 
 
 @pytest.mark.parametrize(
@@ -359,6 +365,31 @@ def test_model_numbers_come_from_the_last_epoch():
     }
     expected |= {"LossTest": r"\ensuremath{-94.3}", "LossTestKl": "11.7", "NParameters": "67{,}182"}
     assert macros.items() >= expected.items()
+
+
+@pytest.mark.parametrize("recipe", [RECIPES["published"], RECIPES["fast"], {}])
+def test_what_a_recipe_does_not_say_is_not_available(recipe):
+    macros = numbers.model_macros(CONFIG | {"training": recipe}, HISTORY)
+    keys = {
+        "NEpochs": "epochs",
+        "WarmUp": "warm_up",
+        "KlWarmUp": "kl_warm_up",
+        "RestartEvery": "restart_every",
+    }
+    for macro, key in keys.items():
+        assert (macros[macro] == numbers.NOT_AVAILABLE) == (key not in recipe)
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": recipe}, LATENTS)
+    assert flags["KlWarmUp"] == (recipe.get("kl_warm_up", 0) > 0)
+
+
+def test_numbers_of_the_published_weights_are_those_of_their_recipe():
+    from xpsvae.model.published import LAST_EPOCH, RECIPE
+
+    macros = numbers.model_macros(CONFIG | {"training": RECIPE}, pd.DataFrame([LAST_EPOCH]))
+    expected = {"NEpochs": "5{,}000", "BatchSize": "1{,}024", "RestartEvery": "500", "LossTestKl": "11.3"}
+    assert macros.items() >= expected.items()
+    flags = numbers.switches(CROSSMATCH, CONFIG | {"training": RECIPE}, LATENTS)
+    assert flags["PublishedModel"] and flags["PublishedRecipe"] and not flags["OneCycle"]
 
 
 def test_parameters_are_those_of_the_model():
@@ -729,3 +760,44 @@ def test_without_latex_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="apt-get install latexmk"):
         latex.typeset(tmp_path / "ms.tex", {}, tmp_path / "ms.pdf")
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "text": lambda content: b"hello",
+    "half": lambda content: content[: len(content) // 2],
+    "a little short": lambda content: content[:-3],
+    "zeros": lambda content: bytes(len(content)),
+    "a hole": lambda content: content[:3000] + bytes(500) + content[3500:],
+    "a flipped bit": lambda content: content[:3000] + bytes([content[3000] ^ 4]) + content[3001:],
+    "no head": lambda content: content[100:],
+    "grown": lambda content: content[:3000] + b" " + content[3000:],
+    "a picture": lambda content: b"\x89PNG" + content[4:],
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGE)
+def test_a_damaged_figure_is_named(tmp_path, fault):
+    from matplotlib.figure import Figure
+
+    if shutil.which("latexmk") is None:
+        pytest.skip("latexmk is not installed")
+    figure, path = Figure(), tmp_path / "lines.pdf"
+    figure.subplots().plot(range(2000), [number % 7 for number in range(2000)])
+    figure.savefig(path)
+    latex.require_whole(path)
+    path.write_bytes(DAMAGE[fault](path.read_bytes()))
+    tex, files = document(tmp_path, r"\citep{known} \includegraphics{figures/lines.pdf}")
+    with pytest.raises(InputError, match=r"lines\.pdf is not a whole PDF") as error:
+        latex.typeset(tex, files | {"figures/lines.pdf": path}, tmp_path / "ms.pdf")
+    assert "\n" not in str(error.value) and not (tmp_path / "ms.pdf").exists()
+
+
+def test_a_full_folder_for_temporary_files_is_told_from_one_for_results(tmp_path, monkeypatch):
+    if shutil.which("latexmk") is None:
+        pytest.skip("latexmk is not installed")
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("xpsvae.scratch.shutil.disk_usage", lambda folder: free)
+    tex, files = document(tmp_path, "text")
+    with pytest.raises(InputError, match="the folder for temporary files, is full: .* set TMPDIR"):
+        latex.typeset(tex, files, tmp_path / "ms.pdf")

@@ -1,5 +1,6 @@
 """What products say of their origin: compared with git itself, and stable where it must be."""
 
+import os
 import subprocess
 
 import matplotlib.pyplot as plt
@@ -114,3 +115,26 @@ def test_record_and_paper(project):
     assert r"\href" not in provenance.to_tex(
         record | {"commit": provenance.UNKNOWN}, "https://example.org/xpsvae"
     )
+
+
+def test_a_clone_of_another_user_says_why_its_commit_is_unknown(project, tmp_path, monkeypatch):
+    """What git answers there; only root could make such a clone here."""
+    git = tmp_path / "bin/git"
+    git.parent.mkdir()
+    git.write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '$PWD'\" >&2\n"
+        "echo 'git config --global --add safe.directory ...' >&2\nexit 128\n"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    assert provenance.commit() == provenance.FOREIGN
+    assert provenance.commit_date() == "1970-01-01"
+    record = provenance.record({"dataset": "library", "library": {}})
+    assert "another user" in provenance.to_tex(record, "https://example.org") and record["commit"] in str(
+        record
+    )
+
+
+def test_without_git_the_commit_is_unknown(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.commit() == provenance.UNKNOWN

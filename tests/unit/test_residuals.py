@@ -314,3 +314,18 @@ def test_a_model_of_leading_coefficients_alone_is_not_compared_in_flux(compared)
     assert "lb23" not in flux and "rmse_flux_lb23" not in per_star
     np.testing.assert_array_equal(per_star["rmse_coefficient_lb23"], per_star["rmse_coefficient_svae"])
     assert summary["coefficients"]["lb23"]["ratio"] == [1.0] * 64
+
+
+@pytest.mark.parametrize("unmatched", ["masked", "kept"])
+def test_a_model_that_knows_no_star_is_not_compared(compared, unmatched):
+    predictions, x, *rest = compared
+    nobody, nothing = np.zeros(len(x), dtype=bool), np.full(x.shape, np.nan)
+    everyone = predictions | {
+        "lb23": Prediction(nobody, nothing),
+        "zgr": Prediction(nobody, flux=nothing[:, :61]),
+    }
+    found, expected = (residuals.measure(p, x, *rest, unmatched=unmatched) for p in (everyone, predictions))
+    for part, truth in zip(found, expected, strict=True):
+        assert part.keys() == truth.keys()
+    for space in ("leading", "coefficients", "wavelengths"):
+        assert found[3][space].keys() == {"svae", "labels"}

@@ -54,7 +54,14 @@ def test_reads_what_was_written(survey, files):
     np.testing.assert_array_equal(labels.source_id[:N], stars.source_id)
     np.testing.assert_array_equal(labels.source_id[N:], stars.source_id[:DUPLICATES])
     assert labels.apogee_id[:N].tolist() == stars.apogee_id.tolist()
-    for name in [*map(str.lower, archive.LABELS), *archive.MAGNITUDES.values(), "j", "h", "k", "a_k", "snr",
+    ours = ("teff", "teff_err", "logg", "logg_err")
+    aspcap, source = sdss.read_labels(*files, label_source="aspcap")
+    assert (report["teff_and_logg"], source["teff_and_logg"]) == ("astronn", "aspcap")
+    for name in ours:
+        np.testing.assert_array_equal(labels[name][:N], stars[f"nn_{name}"].astype(np.float32))
+        np.testing.assert_array_equal(aspcap[name][:N], stars[name].astype(np.float32))
+    pd.testing.assert_frame_equal(labels.drop(columns=list(ours)), aspcap.drop(columns=list(ours)))
+    for name in [*map(str.lower, archive.LABELS[4:]), *archive.MAGNITUDES.values(), "j", "h", "k", "a_k", "snr",
                  "sfd_ebv", "parallax", "parallax_error", "pmra", "pmdec", "radial_velocity"]:  # fmt: skip
         np.testing.assert_array_equal(labels[name][:N], stars[name].astype(np.float32), err_msg=name)
     np.testing.assert_allclose(labels.distance[:N], stars.distance, rtol=1e-15)
@@ -72,8 +79,8 @@ def test_reads_what_was_written(survey, files):
 
 def test_what_stands_for_unknown_is_null(files):
     unknown = {
-        "TEFF": -9999.0,
-        "LOGG": -9999.99,
+        "M_H": -9999.0,
+        "FE_H": -9999.99,
         "VHELIO_AVG": -999999.0,
         "H": 99.999,
         "K": 99.0,
@@ -81,10 +88,11 @@ def test_what_stands_for_unknown_is_null(files):
     }
     change(files[0], **{name: ([row], value) for row, (name, value) in enumerate(unknown.items())},
            STARFLAG=([6], -9999), ASPCAPFLAG=([7], -9999))  # fmt: skip
-    change(files[1], weighted_dist=([8], -9999.0), jr=([9], 9999.99), Lz=([10], -9999.99))
+    change(files[1], weighted_dist=([8], -9999.0), jr=([9], 9999.99), Lz=([10], -9999.99), TEFF=([11], -9999.0),
+           LOGG_ERR=([12], -999.0))  # fmt: skip
     labels, _ = sdss.read_labels(*files)
-    ours = ["teff", "logg", "radial_velocity", "h", "k", "snr", "starflag", "aspcapflag", "distance"]
-    ours += ["vac_j_r", "vac_l_z"]
+    ours = ["m_h", "fe_h", "radial_velocity", "h", "k", "snr", "starflag", "aspcapflag", "distance"]
+    ours += ["vac_j_r", "vac_l_z", "teff", "logg_err"]
     for row, name in enumerate(ours):
         assert labels[name].isna().to_numpy()[:N].nonzero()[0].tolist() == [row], name
         assert not (labels[name].dropna() < -9000).any()
@@ -157,11 +165,24 @@ def test_files_that_are_not_the_right_ones_are_named(files, tmp_path):
         sdss.read_labels(tmp_path / "image.fits", files[1])
 
 
+def test_an_astronn_catalogue_without_labels_is_one_sentence(files):
+    with fits.open(files[1], memmap=False) as hdus:
+        kept = [column for column in hdus[1].columns if column.name not in ("TEFF_ERR", "LOGG")]
+        fits.BinTableHDU.from_columns(kept).writeto(files[1].with_name("few.fits"))
+    few = files[1].with_name("few.fits")
+    with pytest.raises(
+        InputError,
+        match=r"few.fits has no table with column TEFF_ERR, LOGG: .*gaia_sdss.label_source to aspcap\.$",
+    ):
+        sdss.read_labels(files[0], few)
+    assert len(sdss.read_labels(files[0], few, label_source="aspcap")[0]) == N + DUPLICATES
+
+
 def test_text_and_rounded_ids_are_refused(files, survey):
     n = N + DUPLICATES + UNMATCHED
     good = files[0].read_bytes()
-    change(files[0], TEFF=fits.Column("TEFF", "8A", array=np.full(n, "hot")))
-    with pytest.raises(InputError, match="in column TEFF, not a number"):
+    change(files[0], M_H=fits.Column("M_H", "8A", array=np.full(n, "rich")))
+    with pytest.raises(InputError, match="in column M_H, not a number"):
         sdss.read_labels(*files)
     files[0].write_bytes(good)
     change(files[0], GAIAEDR3_SOURCE_ID=fits.Column("GAIAEDR3_SOURCE_ID", "D", array=np.ones(n)))

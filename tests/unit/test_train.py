@@ -142,6 +142,57 @@ def test_killed_run_goes_on_to_the_same_bytes(files, tmp_path):
     assert not list(tmp_path.glob("kept/*/epoch-*.npz"))
 
 
+def test_a_second_training_on_one_folder_says_so(data, tmp_path, monkeypatch):
+    """The lock is the kernel's: it goes with the process, and with the end of training."""
+    monkeypatch.setattr("xpsvae.model.checkpoint.PATIENCE", 0.3)
+    script = (
+        "import sys, time\nfrom xpsvae import locks\n"
+        "handle = locks.hold(sys.argv[1], 0)\nprint('held', flush=True)\ntime.sleep(600)"
+    )
+    fit(*data, checkpoints=tmp_path, epochs=2, **SMALL)
+    (folder,) = tmp_path.iterdir()
+    (folder / ".epoch-000001.4194303.npz").write_text("half")
+    command = [sys.executable, "-c", script, str(folder / ".lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=rf"process {other.pid} trains the same model .* wait until"):
+            fit(*data, checkpoints=tmp_path, epochs=2, **SMALL)
+        other.kill()
+    fitted = fit(*data, checkpoints=tmp_path, epochs=2, **SMALL)
+    assert [path.name for path in folder.glob(".epoch*")] == []
+    save(tmp_path / "model", fitted)
+    assert not folder.exists()
+
+
+def test_three_trainings_at_once_on_one_folder(data, tmp_path):
+    """Each ends with the model, or with a sentence; none with FileNotFoundError."""
+    names = []
+    for name, array in zip(("x.npy", "x_err.npy"), data, strict=False):
+        np.save(tmp_path / name, array)
+        names.append(str(tmp_path / name))
+    options = ["--batch-size", "64", "--n-latents", "2", "--epochs", "40", "--checkpoint-every", "1"]
+    command = [sys.executable, "-m", "xpsvae.model.train", *names]
+    runs = [
+        subprocess.Popen(
+            [*command, str(tmp_path / f"out{number}"), "--checkpoints", str(tmp_path / "kept"), *options],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    ends = [(run.communicate()[1], run.returncode) for run in runs]
+    made = {
+        (tmp_path / f"out{number}/svae.safetensors").read_bytes()
+        for number in range(3)
+        if not ends[number][1]
+    }
+    assert len(made) == 1
+    for said, code in ends:
+        assert "Traceback" not in said
+        assert code == 0 or "trains the same model" in said
+    assert not list(tmp_path.glob("kept/*/*"))
+
+
 def stop_after(monkeypatch, epochs):
     """Make training raise once ``epochs`` epochs are done."""
 

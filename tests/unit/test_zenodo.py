@@ -74,10 +74,14 @@ def test_rows_keep_their_order_and_values(record, survey, monkeypatch):
         np.testing.assert_array_equal(stars.source_id, survey.stars.source_id)
         assert not stars.source_id.is_monotonic_increasing
         for name in stars.select_dtypes("float64"):
-            if name in ("ra", "dec", "a_k", "snr"):
+            if name in ("a_k", "snr"):
                 assert stars[name].isna().all()
+            elif name in ("ra", "dec"):  # from Galactic coordinates in single precision
+                distance = np.abs((stars[name] - survey.stars[name] + 180) % 360 - 180)
+                assert (distance * np.cos(np.radians(survey.stars.dec)) < 5e-5).all()
             else:
-                np.testing.assert_array_equal(stars[name], survey.stars[name].astype(np.float32))
+                truth = survey.stars[f"nn_{name}" if name.startswith(("teff", "logg")) else name]
+                np.testing.assert_array_equal(stars[name], truth.astype(np.float32))
         for name in ("starflag", "aspcapflag"):
             np.testing.assert_array_equal(stars[name], survey.stars[name])
         np.testing.assert_array_equal(coefficients, survey.coefficients)
@@ -94,16 +98,61 @@ def test_what_stands_for_unknown_becomes_null(changed):
         table["K"] = MaskedColumn(table["K"], mask=np.arange(N) == 7)
         table["TEFF"][8] = 99.999  # not a magnitude
         table["jr"][9] = 12_000.0  # a wide orbit, but a bound one
+        for row, name in enumerate(("M_H", "GAIAEDR3_PARALLAX", "Lz", "SFD_EBV", "MG_FE_ERR")):
+            table[name][10 + row] = -9999.99
+        table["FE_H"][15], table["ALPHA_M"][16], table["ASPCAPFLAG"][17] = -999.0, -999_999.0, -1
+        table["GLON"][18], table["Lz"][19] = -9999.0, -998.0  # the second is an orbit
 
     labels, _, _, report = zenodo.read_catalog(changed(change))
     nulls = {
         name: np.flatnonzero(labels[name].isna()).tolist() for name in labels if labels[name].isna().any()
     }
     assert nulls == {
-        "teff": [1], "logg_err": [2], "j": [3], "j_z": [4], "starflag": [5], "aspcapflag": [6], "k": [7],
+        "teff": [1], "logg_err": [2], "j": [3], "j_z": [4], "starflag": [5], "aspcapflag": [6, 17], "k": [7],
+        "m_h": [10], "parallax": [11], "l_z": [12], "sfd_ebv": [13], "mg_fe_err": [14], "fe_h": [15],
+        "alpha_m": [16], "ra": [18], "dec": [18],
     }  # fmt: skip
-    assert report["unknown"] == dict.fromkeys(nulls, 1)
+    expected = {name: len(rows) for name, rows in nulls.items() if name not in ("ra", "dec")}
+    assert report["unknown"] == expected | {"glon": 1}
     assert labels.starflag.dtype == "Int64"
+
+
+def test_columns_that_need_not_be_there(changed, survey):
+    """Without errors of two labels these are null, never those of other labels."""
+
+    def without_errors(table):
+        table.remove_columns(["FE_H_ERR", "MG_FE_ERR", "GLON", "GLAT"])
+
+    stars = crossmatch.star_table(zenodo.read_catalog(changed(without_errors))[0])
+    assert stars[["fe_h_err", "mg_fe_err", "ra", "dec"]].isna().all(axis=None)
+    np.testing.assert_array_equal(stars.mg_fe, survey.stars.mg_fe.astype(np.float32))
+
+    def with_more(table):
+        for name in ("ra", "dec", "snr"):
+            table[name.upper()] = survey.stars[name].to_numpy()
+        table["AK_TARG"] = np.where(np.arange(N) == 4, -9999.0, survey.stars.a_k)
+        table["DEC"][6] = -9999.0
+
+    stars = crossmatch.star_table(zenodo.read_catalog(changed(with_more))[0])
+    for name, unknown in (("snr", []), ("a_k", [4]), ("ra", []), ("dec", [])):
+        assert np.flatnonzero(stars[name].isna()).tolist() == unknown
+    other = np.arange(N) != 6  # that one's place is taken from its Galactic coordinates
+    np.testing.assert_array_equal(stars.dec[other], survey.stars.dec[other])
+    assert stars.dec[6] == pytest.approx(survey.stars.dec[6], abs=5e-5)
+
+
+def test_masked_coefficients_are_missing(changed):
+    def change(table):
+        for name, row in (("coeffs", 3), ("coeff_errs", 8)):
+            mask = np.zeros((N, 110), dtype=bool)
+            mask[row, 60] = True
+            table[name] = MaskedColumn(table[name], mask=mask)
+
+    labels, _, _, report = zenodo.read_catalog(changed(change), aligned=False)
+    assert report["invalid"] == {
+        "coefficient not finite": 1, "coefficient error not positive and finite": 1,
+    }  # fmt: skip
+    assert len(labels) == N - 2
 
 
 BAD = {
@@ -292,44 +341,83 @@ def test_companions_are_in_the_order_of_the_catalogue(record, survey):
     test = np.sort(train_test_split(np.arange(N), test_size=0.1, random_state=12345)[1])
     assert not np.array_equal(test, zenodo.companion_order(N))
     correlations, report = zenodo.read_correlations(record / "xp_corrs.npz", N)
-    assert report == {"stars": N // 10, "not_positive_definite": 0}
+    assert report == {"from": "record", "stars": N // 10, "not_positive_definite": 0}
     for band, name in enumerate(("bp", "rp")):
         given = np.stack(survey.spectra[f"{name}_coefficient_correlations"])
         np.testing.assert_array_equal(correlations[:, band], given[test])
     scaled = survey.coefficients / survey.stars.phot_g_mean_flux.to_numpy()[:, None]
     prediction = zenodo.read_predictions(record / "lb23_xp_est_no_labels.npy", N)
     np.testing.assert_allclose(prediction, scaled[test][:, np.r_[:32, 55:87]], rtol=0.2)
-    from xpsvae.xp import coefficients_to_flux
-
-    flux = coefficients_to_flux(survey.coefficients, np.arange(392.0, 993.0, 10.0))[test]
-    for name, factor in (("xp", 1.0), ("vae", 1.01)):
-        values = zenodo.read_spectra_on_wavelengths(record / f"{name}_wavelength_space.npy", N)
-        np.testing.assert_allclose(values, factor * flux)
 
 
 def test_zgr23_knows_what_it_does_not_know(record, survey):
-    ids = survey.stars.source_id.to_numpy()
+    """Rows without a match are zeros in the file, and null here, in whatever order stars are asked for."""
     with np.load(record / "zhang_stellar_params_xmatch.npz") as file:
         listed, parameters, flags = (file[name] for name in ("source_ids", "stellar_params", "quality_flags"))
-    table = zenodo.read_zgr23(record / "zhang_stellar_params_xmatch.npz", ids)
-    first = {star: row for row, star in reversed(list(enumerate(listed)))}
-    np.testing.assert_array_equal(table.matched, np.isin(ids, listed))
-    unmatched = table.loc[~table.matched].drop(columns=["source_id", "matched"])
-    assert len(unmatched) and unmatched.isna().all(axis=None)
-    for row in np.flatnonzero(table.matched)[:50]:
-        there = first[ids[row]]
-        assert table.teff[row] == 1000.0 * float(parameters[there, 0])
-        assert (table.logg[row], table.quality_flags[row]) == (parameters[there, 2], flags[there])
+    ids = survey.stars.source_id.to_numpy()
+    test = train_test_split(np.arange(N), test_size=0.1, random_state=12345)[1]
+    np.testing.assert_array_equal(listed, ids[test])
+    assert flags.dtype == parameters.dtype == np.float64
+    filled = parameters.any(axis=1)
+    assert 0 < filled.sum() < len(test) and not flags[~filled].any()
+    table = zenodo.read_zgr23(record / "zhang_stellar_params_xmatch.npz", ids).set_index("source_id")
+    assert table.index[table.matched].tolist() == [i for i in ids if i in set(listed[filled])]
+    assert table[~table.matched].drop(columns="matched").isna().all(axis=None)
+    for row in np.flatnonzero(filled):
+        star = table.loc[listed[row]]
+        assert (star.teff, star.logg) == (1000.0 * parameters[row, 0], parameters[row, 2])
+        assert star.quality_flags == flags[row]
 
 
-def test_zgr23_rows_that_were_never_filled_are_no_match(tmp_path):
-    np.savez(
-        tmp_path / "z.npz",
-        source_ids=np.array([5, 6]),
-        stellar_params=np.array([[5.0, 0, 4, 0, 1], [0, 0, 0, 0, 0]]),
-        quality_flags=np.zeros(2, int),
-    )
-    assert zenodo.read_zgr23(tmp_path / "z.npz", np.array([6, 5, 4])).matched.tolist() == [False, True, False]
+def test_zgr23_rows_that_cannot_be_used_are_no_match(tmp_path):
+    """Never filled, listed before, or with NaN."""
+    values = np.array([[5.0, 0, 4, 0, 1], [0, 0, 0, 0, 0], [6, 0, 4, 0, 1], [6, np.nan, 4, 0, 1]])
+    arrays = {"source_ids": np.array([5, 6, 5, 7]), "stellar_params": values, "quality_flags": np.zeros(4)}
+    np.savez(tmp_path / "z.npz", **arrays)
+    table = zenodo.read_zgr23(tmp_path / "z.npz", np.array([6, 5, 4, 7, 5]))
+    assert table.matched.tolist() == [False, True, False, False, True]
+    assert table.teff[[1, 4]].tolist() == [5000.0, 5000.0]
+    np.savez(tmp_path / "z.npz", **arrays | {"source_ids": np.array([5.0, 6, 5, 7])})
+    with pytest.raises(InputError, match=r"source_ids of .*z.npz is float64, which need not hold all digits"):
+        zenodo.read_zgr23(tmp_path / "z.npz", np.array([6]))
+
+
+def test_correlations_of_datalink_are_those_of_the_stars(survey):
+    ids, rng = survey.stars.source_id.to_numpy(), np.random.default_rng(3)
+    answered = rng.permutation(ids)[:200]
+    sent = rng.uniform(-1, 1, (200, 2, 10)).astype(np.float32)
+    wanted = np.r_[ids[:50], ids[:3]]  # rows may repeat a star
+    found, report = zenodo.match_correlations(wanted, answered, sent)
+    by_star = dict(zip(answered, sent, strict=True))
+    for star, row in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(row, by_star.get(star, np.zeros((2, 10))))
+    without = sum(star not in by_star for star in wanted)
+    assert without and report == {"from": "datalink", "stars": 53, "without_answer": without}
+    for none in (answered[:0], np.array([3])):
+        with pytest.raises(
+            InputError, match=r"none of the 53 test stars: set zenodo\.correlations to record"
+        ):
+            zenodo.match_correlations(wanted, none, sent[: len(none)])
+
+
+def test_what_a_record_lacks_is_known_by_its_manifest(record, tmp_path):
+    names = sorted(path.name for path in record.iterdir())
+    assert zenodo.lacking(names, zenodo.COMPANIONS) == []
+    names.remove("xp_corrs.npz")
+    assert zenodo.lacking(names, zenodo.COMPANIONS) == ["xp_corrs.npz"]
+    with pytest.raises(
+        InputError, match=r"no xp_apogee_cat\.h5 but catalogue\.h5, norm\.npz: .*zenodo\.record"
+    ):
+        zenodo.lacking(["catalogue.h5", "norm.npz"], zenodo.COMPANIONS)
+    there, absent = tmp_path / "a.npy", tmp_path / "b.npy"
+    there.write_bytes(b"abc")
+    absent.touch()
+    entry = {"url": "http://a/b", "checksum": "md5:900150983cd24fb0d6963f7d28e17f72", "size": 3}
+    write_json(tmp_path / "manifest.json", [{"name": "a.npy", **entry}])
+    assert zenodo.held(tmp_path / "manifest.json", [there, absent]) == [there]
+    there.write_bytes(b"abd")
+    with pytest.raises(InputError, match=r"a\.npy has md5"):
+        zenodo.held(tmp_path / "manifest.json", [there, absent])
 
 
 def test_matrices_that_are_not_positive_definite_are_named(tmp_path):
@@ -341,7 +429,7 @@ def test_matrices_that_are_not_positive_definite_are_named(tmp_path):
     bad["rp"][11, :3] = 0.9, 0.9, -0.9  # each allowed, together impossible
     np.savez(tmp_path / "xp_corrs.npz", **{f"{band}_corrs": values for band, values in bad.items()})
     correlations, report = zenodo.read_correlations(tmp_path / "xp_corrs.npz", N)
-    assert report == {"stars": N // 10, "not_positive_definite": 3}
+    assert report == {"from": "record", "stars": N // 10, "not_positive_definite": 3}
     place_of = np.argsort(
         np.argsort(zenodo.companion_order(N))
     )  # row of the file -> row of the catalogue's test
@@ -393,15 +481,17 @@ def test_a_pickled_companion_is_not_opened(tmp_path):
         zenodo.read_normalisation(tmp_path / "file.npz")
 
 
-def test_predictions_of_another_split_or_with_nan_are_refused(record, tmp_path):
+def test_predictions_of_another_split_are_refused_and_rows_with_nan_masked(record, tmp_path):
     values = np.load(record / "lb23_xp_est_labels.npy")
     np.save(tmp_path / "p.npy", values[:-1])
     with pytest.raises(InputError, match=r"shape \(29, 64\) where \(30, 64\)"):
         zenodo.read_predictions(tmp_path / "p.npy", N)
-    values[4, 2] = np.nan
+    values[4, 2], values[9, 60] = np.nan, np.inf
     np.save(tmp_path / "p.npy", values)
-    with pytest.raises(InputError, match="1 of 30 rows with NaN or infinite values, first row 4"):
-        zenodo.read_predictions(tmp_path / "p.npy", N)
+    found = zenodo.read_predictions(tmp_path / "p.npy", N)
+    test = zenodo.companion_order(N)
+    masked = np.isin(np.sort(test), test[[4, 9]])
+    assert np.isnan(found[masked]).all() and np.isfinite(found[~masked]).all() and masked.sum() == 2
 
 
 def test_normalisation_is_compared_with_ours(record, survey):
@@ -438,8 +528,19 @@ def test_cutflow_agrees_with_counts_by_hand_or_shows_both_columns(survey):
         }
         removed[subset] = {name: int((~mask).sum()) for name, mask in passed.items()}
         kept[subset] = int(np.logical_and.reduce([common, *passed.values()]).sum())
-    rows = cuts.compare_with_paper(stars, kept, removed)
-    assert len(rows) == 9 and all(row["here"] == row["paper"] for row in rows)
+    *rows, by_text = cuts.compare_with_paper(stars, kept, removed)
+    assert len(rows) == 9 and all(row["here"] == row["counted"] for row in rows)
+    passed["flags"] = (stars.starflag == 0).to_numpy() & np.array(
+        [not (flag >> 19 & 1 or flag >> 23 & 1) for flag in stars.aspcapflag]
+    )
+    colour = single["phot_bp_mean_mag"] - single["phot_rp_mean_mag"]
+    passed["light"] = (colour > 0) & (colour < 4) & (single["phot_g_mean_mag"] < 17.5)
+    assert by_text == {
+        "count": "pristine by ASPCAPFLAG bits 19 and 23",
+        "here": int(np.logical_and.reduce(list(passed.values())).sum()),
+        "counted": 126_156,
+        "by": "by another reader of the authors' file",
+    }
     kept["good"] += 1
     wanted = f"good {kept['good'] - 1:,} / {kept['good']:,}; removed by good teff_snr"
     with pytest.raises(InputError, match=re.escape(wanted)):

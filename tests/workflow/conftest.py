@@ -77,7 +77,9 @@ class Clone:
 
     def snakemake(self, *words, **variables):
         """Run Snakemake in the folder; the package is the folder's own, not the installed one."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src"), **variables}
+        others = os.getenv("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join([str(self.folder / "src"), *others]).rstrip(os.pathsep)
+        environment = {**os.environ, "PYTHONPATH": path, **variables}
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *words],
             cwd=self.folder, env=environment, capture_output=True, text=True,
@@ -92,12 +94,12 @@ class Clone:
         return sorted({row[0] for row in table if len(row) == 2 and row[1].isdigit() and row[0] != "total"})
 
     def products(self):
-        """SHA-256 of every product, without the logs and run times."""
+        """SHA-256 of every product, without the logs, the run times and the notes of digests."""
         root = self.folder / "results" / "library"
         return {
             path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(root.rglob("*"))
-            if path.is_file() and path.relative_to(root).parts[0] not in {"logs", "benchmarks"}
+            if path.is_file() and not {"logs", "benchmarks", ".sha256"} & {*path.relative_to(root).parts}
         }
 
 

@@ -9,6 +9,7 @@ import fixtures_gaia_sdss as archive
 import numpy as np
 import pytest
 import yaml
+from astropy.io import fits
 from servers import FileServer, cut, replaced_by, status
 
 from xpsvae.catalog import crossmatch
@@ -157,9 +158,7 @@ def test_dry_run_needs_no_network(tmp_path):
     clone = Clone(tmp_path)
     for spectra, rule in (("datalink", "retrieve_spectra"), ("bulk", "select_spectra")):
         configure(clone, "http://127.0.0.1:9", spectra)
-        assert {"retrieve_all_star", "retrieve_astronn", "convert_labels", rule, "build_paper"} <= set(
-            clone.planned("all")
-        )
+        assert {"retrieve_table", "convert_labels", rule, "build_paper"} <= set(clone.planned("all"))
 
 
 def test_the_paper_and_its_table_are_made(clone):
@@ -169,7 +168,7 @@ def test_the_paper_and_its_table_are_made(clone):
     assert clone.planned("all") == []
 
 
-def test_same_stars_have_the_labels_and_coefficients_of_the_library(clone, truth):
+def test_same_stars_have_the_labels_and_coefficients_of_the_library(clone, truth, survey):
     expected, coefficients, errors = truth
     stars, found, found_errors, _ = catalog(clone)
     kept = np.delete(np.arange(len(expected)), list(LOST))
@@ -178,13 +177,30 @@ def test_same_stars_have_the_labels_and_coefficients_of_the_library(clone, truth
     assert stars.apogee_id.tolist() == expected.apogee_id.tolist()
     np.testing.assert_array_equal(found, coefficients[kept])  # all digits are in the files
     np.testing.assert_array_equal(found_errors, errors[kept])
-    labels = [f"{name}{error}" for name in ("teff", "logg", "m_h", "alpha_m", "fe_h", "mg_fe")
-              for error in ("", "_err")]  # fmt: skip
+    labels = [f"{name}{error}" for name in ("m_h", "alpha_m", "fe_h", "mg_fe") for error in ("", "_err")]
     magnitudes = ["phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag", "j", "h", "k", "a_k", "snr"]
     for name in labels + magnitudes:
         np.testing.assert_allclose(stars[name], expected[name], rtol=2**-23, atol=0, err_msg=name)
+    for name in ("teff", "teff_err", "logg", "logg_err"):  # astroNN's
+        theirs = survey.stars[f"nn_{name}"].iloc[kept]
+        np.testing.assert_allclose(stars[name], theirs, rtol=2**-23, atol=0, err_msg=name)
     np.testing.assert_allclose(stars.phot_g_mean_flux, expected.phot_g_mean_flux, rtol=3e-6)
     np.testing.assert_allclose(stars[["ra", "dec"]], expected[["ra", "dec"]], rtol=1e-12)
+
+
+def test_the_cut_flow_stands_beside_the_papers_in_the_log(clone, survey):
+    """The errors of astroNN remove about half of the stars from pristine, and with them all dwarfs."""
+    root = clone.folder / "results/gaia_sdss"
+    kept = np.delete(np.arange(STARS), list(LOST))
+    stars = survey.stars.iloc[kept]
+    ratio = (stars.nn_teff.astype(np.float32) / stars.nn_teff_err.astype(np.float32)).to_numpy()
+    removed = int((~(ratio > 100)).sum())
+    assert 0.4 < removed / len(kept) < 0.65
+    log = (root / "logs/corrected/build_subsets.log").read_text()
+    assert f"pristine: Teff / error > 100 removes {removed:,} (the paper: 273,466), " in log
+    pristine = read_table(root / "corrected/subsets.parquet").pristine.to_numpy(bool)
+    catalogue = read_table(root / "catalog/stars.parquet")
+    assert pristine.any() and not (catalogue.logg > 5.9 - 4e-4 * catalogue.teff + 0.2)[pristine].any()
 
 
 def test_flags_actions_and_parallaxes_are_those_of_the_survey(clone, survey):
@@ -225,7 +241,7 @@ def test_who_fell_out_is_listed_with_the_reason(clone, survey):
 
 def test_correlations_are_those_of_the_test_stars(clone, spectra):
     stars, _, _, folder = catalog(clone)
-    test = read_table(folder / "split.parquet").test.to_numpy()
+    test = read_table(folder / "split.parquet").test.to_numpy(bool)
     correlations = read_array(folder / "correlations.npy")
     assert correlations.shape == (test.sum(), 2, 1485) and correlations.dtype == np.float32
     row_of = {source_id: row for row, source_id in enumerate(spectra["source_id"])}
@@ -266,6 +282,25 @@ def test_a_wrong_table_stops_with_a_sentence(server, tmp_path):
     assert run.returncode != 0
     assert "allStar-dr17.fits could not be downloaded" in run.stderr and "Traceback" not in run.stderr
     assert not (clone.folder / "results/gaia_sdss/data/all_star.fits").exists()
+
+
+def test_an_astronn_table_without_labels_stops_with_a_sentence(server, survey, tmp_path):
+    archive.write_vac(tmp_path / "vac.fits", survey, DUPLICATES, UNMATCHED)
+    with fits.open(tmp_path / "vac.fits", memmap=False) as hdus:
+        kept = [column for column in hdus[1].columns if not column.name.endswith("_ERR")]
+        fits.BinTableHDU.from_columns(kept).writeto(tmp_path / "few.fits")
+    server.files["/sas/few.fits"] = content = (tmp_path / "few.fits").read_bytes()
+    clone = Clone(tmp_path / "clone")
+    configure(clone, server.base, "datalink")
+    few = {"url": server.url("/sas/few.fits"), "checksum": f"sha1:{hashlib.sha1(content).hexdigest()}"}
+    clone.configure(gaia_sdss={"astronn": few})
+    run = clone.snakemake("--cores", "1", "convert_labels")
+    assert run.returncode != 0
+    assert "no table with column TEFF_ERR, LOGG_ERR" in run.stderr and "label_source to aspcap" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (clone.folder / "results/gaia_sdss/data/labels.parquet").exists()
+    clone.configure(gaia_sdss={"label_source": "aspcap"})
+    assert clone.snakemake("--cores", "1", "convert_labels").returncode == 0
 
 
 def test_a_refused_spectrum_stops_with_a_sentence(server, tmp_path):

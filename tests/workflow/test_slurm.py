@@ -158,9 +158,39 @@ PartitionName=gpu Nodes={host}
         pytest.fail(f"{what} of the private Slurm did not come up: {logs}")
 
 
+on_slurm = pytest.mark.skipif(
+    bool(MISSING) or not PLUGIN,
+    reason=f"Slurm or its plugin is not installed (make test-slurm): no {', '.join(MISSING) or 'plugin'}",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed here: no {', '.join(MISSING)}")
-@pytest.mark.skipif(not PLUGIN, reason="the plugin of envs/requirements-slurm.txt is not installed")
+@on_slurm
+@pytest.mark.parametrize(
+    ("words", "asked", "present"),
+    [
+        (("--set-threads", "train_svae=4096"), "4096 CPUs", f"{max(2, os.cpu_count())} CPUs"),
+        (("--set-resources", "train_svae:mem_mb=64001"), "64001 MB", "64000 MB"),
+        (("--set-resources", "train_svae:slurm_partition=cpu", "train_svae:gpu=2"), "2 GPUs", "1 GPU:"),
+    ],
+)  # fmt: skip
+def test_a_job_that_no_node_can_take_is_told_in_a_sentence(words, asked, present, tmp_path):
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "slurm").mkdir()
+    clone = Clone(tmp_path / "clone")
+    with Slurm(tmp_path / "slurm") as slurm:
+        begin = time.monotonic()
+        run = clone.snakemake("--profile", "profiles/slurm", *words, "train_svae", **slurm.environment)
+        assert time.monotonic() - begin < 60
+        assert not slurm.jobs()
+    assert run.returncode != 0 and "Traceback" not in run.stderr
+    (said,) = [line for line in run.stderr.splitlines() if "no node of Slurm's partition" in line]
+    asks, has = said.split("at most")
+    assert "can take train_svae" in asks and asked in asks and present in has
+
+
+@pytest.mark.slow
+@on_slurm
 def test_a_cluster_gives_the_bytes_of_this_machine(encoded, tmp_path):
     """Train on the GPU partition, encode in three shards on the other, and join."""
     before = encoded.products()

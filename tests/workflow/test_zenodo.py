@@ -1,7 +1,9 @@
 """Dataset zenodo from end to end: a record of real stars in the authors' form, served on loopback."""
 
 import hashlib
+import io
 import json
+import zipfile
 
 import fixtures_gaia_sdss as archive
 import numpy as np
@@ -12,11 +14,12 @@ from xpsvae.catalog import crossmatch
 from xpsvae.data import library, zenodo
 from xpsvae.products import read_array, read_json, read_table
 
-from .conftest import Clone
+from .conftest import PROJECT, Clone
 
 pytestmark = pytest.mark.slow
 
 STARS, RECORD = 2500, 10951393
+POOR, RENAMED = 11, 12  # records with the catalogue and its normalisation alone, and with other names
 SHA256 = "ecdc8bbb1cc066033654cc4ae486842d9ea29c6a7376a408452afdd8ad747782"
 CATALOGUE = f"/api/records/{RECORD}/files/xp_apogee_cat.h5/content"
 WEIGHTS = "/weights/weight.pt"
@@ -38,47 +41,61 @@ def record(survey, tmp_path_factory):
     folder = tmp_path_factory.mktemp("record")
     archive.write_authors(folder, survey)
     archive.write_predictions(folder, survey)
-    assert {path.name for path in folder.iterdir()} == {"xp_apogee_cat.h5", *zenodo.COMPANIONS}
+    unread = "zhang_stellar_params_xmatch.npz"
+    assert {path.name for path in folder.iterdir()} == {zenodo.CATALOGUE, *zenodo.COMPANIONS, unread}
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
 def server(record):
     with FileServer() as server:
-        api = f"/api/records/{RECORD}"
-        server.files = {f"{api}/files/{name}/content": content for name, content in record.items()}
-        listed = [
-            {
-                "key": name,
-                "size": len(content),
-                "checksum": "md5:" + hashlib.md5(content).hexdigest(),
-                "links": {"self": server.url(f"{api}/files/{name}/content")},
-            }
-            for name, content in record.items()
-        ]
-        server.files[api] = json.dumps({"files": listed}).encode()
+        serve(server, RECORD, record)
+        serve(server, POOR, {name: record[name] for name in (zenodo.CATALOGUE, "apogee_norm.npz")})
+        renamed = {"apogee_cat.h5": record[zenodo.CATALOGUE], "norm.npz": record["apogee_norm.npz"]}
+        serve(server, RENAMED, renamed)
         yield server
+
+
+def serve(server, number, record):
+    """Put a record on the server: its list of files, and these."""
+    api = f"/api/records/{number}"
+    listed = [
+        {
+            "key": name,
+            "size": len(content),
+            "checksum": "md5:" + hashlib.md5(content).hexdigest(),
+            "links": {"self": server.url(f"{api}/files/{name}/content")},
+        }
+        for name, content in record.items()
+    ]
+    server.files |= {f"{api}/files/{name}/content": content for name, content in record.items()}
+    server.files[api] = json.dumps({"files": listed}).encode()
+
+
+def configure(clone, server, record=RECORD):
+    clone.configure(
+        dataset="zenodo",
+        zenodo={"url": server.base, "record": record, "check_cutflow": False},
+        download={"attempts": 1},
+        recipes={"fast": {"epochs": 8}},
+        classifiers={"n_bootstrap": 20},
+        comparison={"label_mlp": {"epochs": 2}},
+    )
 
 
 @pytest.fixture(scope="module")
 def clone(server, tmp_path_factory):
     """Build the paper from the record; the first run breaks off half-way through the catalogue."""
     clone = Clone(tmp_path_factory.mktemp("zenodo"))
-    clone.configure(
-        zenodo={"url": server.base, "check_cutflow": False},
-        download={"attempts": 1},
-        recipes={"fast": {"epochs": 8}},
-        classifiers={"n_bootstrap": 20},
-        comparison={"label_mlp": {"epochs": 2}},
-    )
+    configure(clone, server)
     server.faults = {CATALOGUE: [cut(PART)]}
-    run = clone.snakemake("--cores", "1", "build_catalog", "--config", "dataset=zenodo")
+    run = clone.snakemake("--cores", "1", "build_catalog")
     assert run.returncode != 0
     assert "xp_apogee_cat.h5 could not be downloaded" in run.stderr and "Traceback" not in run.stderr
     assert (clone.folder / "downloads/zenodo/xp_apogee_cat.h5.part").stat().st_size == PART
     clone.configure(download={"attempts": 3})
     server.faults = {CATALOGUE: [status(503, Retry_After="0")]}
-    run = clone.snakemake("--cores", "2", "all", "--config", "dataset=zenodo")
+    run = clone.snakemake("--cores", "2", "all")
     assert run.returncode == 0, run.stderr[-8000:]
     return clone
 
@@ -97,15 +114,13 @@ def test_the_download_went_on_where_it_had_stopped(clone, server):
 
 def test_how_to_download_is_no_reason_to_run_again(clone):
     clone.configure(download={"timeout": 61}, zenodo={"url": "http://127.0.0.1:9"})
-    assert clone.planned("all", "--config", "dataset=zenodo") == []
+    assert clone.planned("all") == []
 
 
 def test_a_dry_run_needs_no_network(tmp_path):
     fresh = Clone(tmp_path)
-    fresh.configure(zenodo={"url": "http://127.0.0.1:9"})
-    assert {"retrieve_manifest", "download_zenodo", "build_paper"} <= set(
-        fresh.planned("all", "--config", "dataset=zenodo")
-    )
+    fresh.configure(dataset="zenodo", zenodo={"url": "http://127.0.0.1:9"})
+    assert {"retrieve_manifest", "download_zenodo", "build_paper"} <= set(fresh.planned("all"))
 
 
 def test_catalogue_is_that_of_the_stars(clone, survey):
@@ -113,8 +128,6 @@ def test_catalogue_is_that_of_the_stars(clone, survey):
     stars, truth = read_table(root / "stars.parquet"), survey.stars
     np.testing.assert_array_equal(stars.source_id, truth.source_id)  # in the order of the file
     for name in (
-        "teff",
-        "logg",
         "m_h",
         "fe_h_err",
         "phot_g_mean_mag",
@@ -125,10 +138,13 @@ def test_catalogue_is_that_of_the_stars(clone, survey):
         "parallax",
     ):
         np.testing.assert_array_equal(stars[name], truth[name].astype(np.float32).astype(float), err_msg=name)
+    for name in ("teff", "teff_err", "logg", "logg_err"):
+        np.testing.assert_array_equal(stars[name], truth[f"nn_{name}"].astype(np.float32).astype(float))
+    np.testing.assert_allclose(stars[["ra", "dec"]], truth[["ra", "dec"]], rtol=0, atol=1e-3)
     np.testing.assert_array_equal(stars.starflag, truth.starflag)
     np.testing.assert_array_equal(read_array(root / "coefficients.npy"), survey.coefficients)
     np.testing.assert_array_equal(read_array(root / "coefficient_errors.npy"), survey.errors)
-    assert read_json(root / "crossmatch.json")["null_columns"] == ["apogee_id", "ra", "dec", "a_k", "snr"]
+    assert read_json(root / "crossmatch.json")["null_columns"] == ["apogee_id", "a_k", "snr"]
     test = read_table(root / "split.parquet").test
     correlations = read_array(root / "correlations.npy")
     given = survey.spectra["bp_coefficient_correlations"]
@@ -137,40 +153,37 @@ def test_catalogue_is_that_of_the_stars(clone, survey):
 
 def test_correlations_enter_the_residuals(clone, survey):
     """RMSE(j) of one star by the matrices themselves."""
+    assert coefficient_rmse(clone, survey, correlated=True) == pytest.approx(1, rel=1e-4)
+
+
+def coefficient_rmse(clone, survey, correlated):
+    """Give RMSE(j) of one star as the workflow has it, over that by an inverted matrix or by none."""
     root = clone.folder / "results/zenodo"
     per_star = read_table(root / "corrected/comparison/per_star.parquet")
-    reconstruction = read_array(root / "latents/reconstruction.npy")
-    stars = read_table(root / "catalog/stars.parquet", ["source_id"]).source_id
-    at = int(np.flatnonzero(stars == per_star.source_id[7])[0])
-    mu, sigma = (read_array(root / "model/normalisation.npz")[name] for name in ("mu", "sigma"))
     row = int(np.flatnonzero(survey.stars.source_id == per_star.source_id[7])[0])
-    flux = read_table(root / "catalog/stars.parquet", ["phot_g_mean_flux"]).to_numpy()[at]
-    modelled = (reconstruction[at] * sigma + mu) * flux
-    residuals = (modelled - survey.coefficients[row]) / survey.errors[row]
-    leading = read_array(root / "corrected/comparison/leading_residuals.npz")["svae"][7]
-    np.testing.assert_allclose(leading, residuals[[*range(5), *range(55, 60)]], rtol=1e-3, atol=1e-3)
+    flux = float(np.float32(survey.stars.phot_g_mean_flux.iloc[row]))
+    normalisation = read_array(root / "model/normalisation.npz")
+    x = (survey.coefficients[row] / flux - normalisation["mu"]) / normalisation["sigma"]
+    x_err = survey.errors[row] / flux / normalisation["sigma"]
+    residuals = (read_array(root / "latents/reconstruction.npy")[row] - x) / x_err
     total = 0.0
-    for band, part in (("bp", residuals[:32]), ("rp", residuals[55:87])):
+    for band, part in zip(("bp", "rp"), np.split(residuals, 2), strict=True):
         matrix = np.eye(55)
-        matrix[np.tril_indices(55, -1)] = survey.spectra[f"{band}_coefficient_correlations"][row]
-        matrix = matrix + matrix.T - np.eye(55)
-        total += part @ np.linalg.inv(matrix[:32, :32]) @ part
-    assert per_star.rmse_coefficient_svae[7] == pytest.approx(np.sqrt(total / 64), rel=1e-3)
+        if correlated:
+            matrix[np.tril_indices(55, -1)] = survey.spectra[f"{band}_coefficient_correlations"][row]
+            matrix = matrix + matrix.T - np.eye(55)
+        total += part[:32] @ np.linalg.inv(matrix[:32, :32]) @ part[:32]
+    return per_star.rmse_coefficient_svae[7] / np.sqrt(total / 64)
 
 
 def test_predictions_of_the_record_are_compared(clone, survey):
     """They are the stars' own coefficients with a relative noise, which is what has to come out."""
     root = clone.folder / "results/zenodo"
     summary = read_json(root / "corrected/comparison/summary.json")
-    assert [card["model"] for card in summary["models"]] == [
-        "svae",
-        "pca",
-        "label_mlp",
-        "lb23",
-        "lb23_labels",
-    ]
+    models = ["svae", "pca", "label_mlp", "lb23", "lb23_labels"]
+    assert [card["model"] for card in summary["models"]] == models
     assert not {"lb23", "lb23_labels"} & summary["wavelengths"].keys()  # they know leading coefficients alone
-    test = read_table(root / "catalog/split.parquet").test.to_numpy()
+    test = read_table(root / "catalog/split.parquet").test.to_numpy(bool)
     ratio = np.abs(survey.coefficients / survey.errors)[test]
     for name, noise in (("lb23_labels", 0.1), ("lb23", 0.03)):
         rmse = summary["coefficients"][name]["rmse"]
@@ -180,31 +193,125 @@ def test_predictions_of_the_record_are_compared(clone, survey):
         assert rmse[32] == pytest.approx(expected, rel=0.3)
 
 
-def test_published_weights_take_the_place_of_training(clone, server, shared):
-    weights = shared("reference/published/svae_weights.pt")
-    server.files[WEIGHTS] = weights.read_bytes()
-    clone.configure(model={"source": "published", "url": server.url(WEIGHTS)})
-    planned = clone.planned("all", "--config", "dataset=zenodo")
-    assert {"retrieve_weights", "convert_weights", "embed_stars"} <= set(planned)
-    assert not {"train_svae", "download_zenodo", "build_catalog"} & set(planned)
-    run = clone.snakemake("--cores", "2", "embed_stars", "--config", "dataset=zenodo")
-    assert run.returncode == 0, run.stderr[-8000:]
+@pytest.fixture(scope="module")
+def weights(clone, tmp_path_factory):
+    """Take the published weights where they are at hand, else what the first build trained, in their form."""
+    import torch
 
+    from xpsvae.model import load
+
+    if (published := PROJECT.parent / "shared/reference/published/svae_weights.pt").exists():
+        return published
+    path = tmp_path_factory.mktemp("weights") / "weight.pt"
+    torch.save({"model_state_dict": load(clone.folder / "results/zenodo/model").state_dict()}, path)
+    return path
+
+
+def publish(clone, server, weights):
+    server.files[WEIGHTS] = content = weights.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    clone.configure(model={"source": "published", "url": server.url(WEIGHTS), "sha256": sha256})
+
+
+@pytest.fixture(scope="module")
+def poor(server, weights, tmp_path_factory):
+    """Build the paper from a record without most companions, with the published weights."""
+    clone = Clone(tmp_path_factory.mktemp("poor"))
+    configure(clone, server, POOR)
+    publish(clone, server, weights)
+    run = clone.snakemake("--cores", "2", "all")
+    assert run.returncode == 0, run.stderr[-8000:]
+    clone.said = run.stderr
+    return clone
+
+
+def test_published_weights_lead_to_the_paper(poor, weights):
     import torch
 
     from xpsvae.model import load, load_published
 
-    model, theirs = load(clone.folder / "results/zenodo/model"), load_published(weights)
+    root = poor.folder / "results/zenodo"
+    assert (root / "paper/ms.pdf").stat().st_size > 100_000
+    assert poor.planned("all") == [] and not (root / "logs/train_svae.log").exists()
+    model, theirs = load(root / "model"), load_published(weights)
     for name, tensor in theirs.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
-    ratio = survey_ratio(clone)
+    flux = read_table(root / "catalog/stars.parquet", ["phot_g_mean_flux"]).to_numpy()
+    ratio = read_array(root / "catalog/coefficients.npy") / flux
     np.testing.assert_allclose(model.normalisation[0], ratio.mean(axis=0), rtol=1e-3, atol=1e-6)
+    assert r"\newcommand{\IfPublishedModel}[2]{#1}" in (root / "corrected/numbers.tex").read_text()
 
 
-def survey_ratio(clone):
-    root = clone.folder / "results/zenodo/catalog"
-    flux = read_table(root / "stars.parquet", ["phot_g_mean_flux"]).to_numpy()
-    return read_array(root / "coefficients.npy") / flux
+def test_published_weights_take_the_place_of_training(clone, server, weights):
+    publish(clone, server, weights)
+    planned = clone.planned("all")
+    clone.configure(model={"source": "trained"})
+    assert {"retrieve_weights", "convert_weights", "embed_stars", "build_paper"} <= set(planned)
+    assert not {"train_svae", "download_zenodo", "build_catalog"} & set(planned)
+
+
+def test_what_the_record_lacks_is_named_and_done_without(poor, survey):
+    root = poor.folder / "results/zenodo"
+    for name in zenodo.COMPANIONS:
+        lines = [line for line in poor.said.splitlines() if f"has no {name}" in line]
+        assert len(lines) == (name != "apogee_norm.npz")
+        assert all("zenodo.companions" in line for line in lines)
+    summary = read_json(root / "corrected/comparison/summary.json")
+    assert [card["model"] for card in summary["models"]] == ["svae", "pca", "label_mlp"]
+    assert summary["coefficients"].keys() == {"svae", "pca", "label_mlp"}
+    assert len(read_array(root / "catalog/correlations.npy")) == 0
+    assert "correlations" not in read_json(root / "catalog/crossmatch.json")
+    assert coefficient_rmse(poor, survey, correlated=False) == pytest.approx(1, rel=1e-4)
+    text = (root / "corrected/numbers.tex").read_text()
+    assert r"\newcommand{\IfStoredCorrelations}[2]{#2}" in text and "LB23" not in text
+
+
+def test_correlations_come_by_datalink_instead(poor, server, survey, tmp_path):
+    """One test star has no spectrum in the archive: it counts as uncorrelated, and is counted."""
+    root = poor.folder / "results/zenodo"
+    test = read_table(root / "catalog/split.parquet").test.to_numpy(bool)
+    ids, spectra = survey.stars.source_id.to_numpy(), survey.spectra
+    lost = ids[test][3]
+
+    def datalink(form):
+        wanted = {int(source_id) for source_id in form["ID"].split(",")} - {lost}
+        rows = [row for row, source_id in enumerate(ids) if source_id in wanted]
+        archive.write_datalink(tmp_path / "a.csv", {n: [c[row] for row in rows] for n, c in spectra.items()})
+        answer = io.BytesIO()
+        with zipfile.ZipFile(answer, "w") as zipped:
+            zipped.write(tmp_path / "a.csv", "XP_CONTINUOUS_RAW.csv")
+        return answer.getvalue()
+
+    server.files["/data"] = datalink
+    poor.configure(zenodo={"correlations": "datalink"}, gaia_sdss={"datalink": {"url": server.url("/data")}})
+    run = poor.snakemake("--cores", "1", "results/zenodo/corrected/comparison/summary.json")
+    assert run.returncode == 0, run.stderr[-8000:]
+    report = read_json(root / "catalog/crossmatch.json")["correlations"]
+    assert report == {"from": "datalink", "stars": int(test.sum()), "without_answer": 1}
+    correlations = read_array(root / "catalog/correlations.npy")
+    assert not correlations[3].any() and correlations[[2, 4]].any(axis=(1, 2)).all()
+    given = np.stack(spectra["rp_coefficient_correlations"])[test]
+    np.testing.assert_array_equal(np.delete(correlations[:, 1], 3, axis=0), np.delete(given, 3, axis=0))
+    assert coefficient_rmse(poor, survey, correlated=True) == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (RENAMED, "the record has no xp_apogee_cat.h5 but apogee_cat.h5, norm.npz: correct zenodo.record"),
+        (13, "apogee_norm.npz, the normalisation that the published weights need: set model.source"),
+    ],
+)
+def test_a_record_without_what_is_needed_is_one_sentence(server, weights, record, sentence, tmp_path):
+    serve(server, 13, {zenodo.CATALOGUE: server.files[CATALOGUE]})
+    clone = Clone(tmp_path)
+    configure(clone, server, record)
+    publish(clone, server, weights)
+    run = clone.snakemake("--cores", "1", "results/zenodo/model/svae.safetensors")
+    assert run.returncode != 0
+    assert sentence in run.stderr and "Traceback" not in run.stderr
+    made = {path.name for path in (clone.folder / "results/zenodo").rglob("*.*")}
+    assert not made & {"manifest.json" if record == RENAMED else "svae.safetensors", "normalisation.npz"}
 
 
 def test_published_weights_need_the_authors_normalisation(clone):
@@ -220,7 +327,7 @@ def test_a_file_changed_after_its_download_is_refused_before_use(clone):
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     run = clone.snakemake(
         "--cores", "1", "build_catalog", "--forcerun", "build_catalog", "--rerun-triggers", "mtime",
-        "--config", "dataset=zenodo", "--rerun-incomplete",
+        "--rerun-incomplete",
     )  # fmt: skip
     assert run.returncode != 0
     assert "xp_corrs.npz has md5" in run.stderr and "Traceback" not in run.stderr
@@ -229,7 +336,7 @@ def test_a_file_changed_after_its_download_is_refused_before_use(clone):
 
 def test_another_catalogue_than_the_papers_is_refused_with_both_columns(clone):
     clone.configure(zenodo={"check_cutflow": True})
-    run = clone.snakemake("--cores", "1", "build_catalog", "--config", "dataset=zenodo")
+    run = clone.snakemake("--cores", "1", "build_catalog")
     assert run.returncode != 0
     assert "502,311" in run.stderr and "202,970" in run.stderr and f"{STARS:,}" in run.stderr
     assert "Traceback" not in run.stderr

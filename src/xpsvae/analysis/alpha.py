@@ -12,9 +12,12 @@ from xpsvae.errors import InputError
 
 __all__ = [
     "ENCELADUS",
+    "along",
     "alpha_tracks",
     "chemical_enceladus",
+    "directions",
     "gaia_enceladus",
+    "matched_stars",
     "patil_sequence",
     "sequences",
     "summary",
@@ -128,8 +131,7 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     pristine : array (n,) of bool
         Stars with pristine labels.
     enceladus : str
-        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` takes its
-        place.
+        Selection of `gaia_enceladus`; without any action in the catalogue `chemical_enceladus` stands in.
     classified : str
         Stars that the classifiers are for: ``"giants"``, or all ``"pristine"`` ones as published.
 
@@ -138,8 +140,8 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
     frame : pandas.DataFrame (n,)
         source_id; ``giant`` (bool): pristine, all labels known, log g < 3.8, T_eff < 5500 K, [Fe/H] > -1;
         ``classified`` (bool): the giants, or all pristine stars of known labels; ``high_alpha`` (nullable):
-        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star is not
-        pristine or lacks what the selection needs, and for the chemical selection also where it is no giant
+        `patil_sequence`, null where not ``classified``; ``enceladus`` (nullable): null where a star lacks
+        what the selection needs. Actions select among all stars, as in the paper, chemistry among pristine giants
         (log g < 3.8, T_eff < 5500 K).
     selection : str
         Key of `ENCELADUS`: what was done.
@@ -160,7 +162,7 @@ def sequences(stars, pristine, enceladus="lane2022", classified="giants"):
 
     needed = [column[name] for name in ("j_r", "l_z", "j_z", "parallax", "parallax_error")]
     if np.isfinite(column["j_r"]).any():
-        candidates = complete & np.all(np.isfinite(needed), axis=0)
+        candidates = np.all(np.isfinite(needed), axis=0)
         members, selection = gaia_enceladus(*needed, selection=enceladus), enceladus
     else:
         selection, candidates = "chemical", evolved
@@ -230,8 +232,9 @@ def alpha_tracks(
     fixed_m_h_half_width,
     alpha_m,
     alpha_m_half_width,
+    matched,
 ):
-    """Means along both sequences and along a track of fixed [M/H] (paper Fig. 13).
+    """Means along both sequences, along a track of fixed [M/H] (paper Fig. 13), and along a matched one.
 
     Parameters
     ----------
@@ -249,12 +252,15 @@ def alpha_tracks(
         First and last [alpha/M] bin centre [dex] of the fixed track and number of bins.
     alpha_m_half_width : float
         [dex]; as published, so neighbouring bins share stars.
+    matched : dict
+        ``teff`` [K], ``logg`` and ``m_h`` [dex]: how close a star of another bin has to be to take part in the
+        matched track (see `matched_stars`).
 
     Returns
     -------
     pandas.DataFrame
-        One row a bin: track (``"high_alpha"``, ``"low_alpha"``, ``"fixed_m_h"``), bin, centre ([M/H] of the
-        sequences, [alpha/M] of the fixed track) and the columns of `bin_means`. The mean [M/H] stands also
+        One row a bin: track (``"high_alpha"``, ``"low_alpha"``, ``"fixed_m_h"``, ``"matched"``), bin, centre
+        ([M/H] of the sequences, [alpha/M] of the other two) and the columns of `bin_means`. The mean [M/H] stands also
         along the fixed track, where it is not exactly ``fixed_m_h``.
     """
     import pandas as pd
@@ -268,11 +274,121 @@ def alpha_tracks(
         "fixed_m_h": (narrow, alpha, alpha_m, alpha_m_half_width),
     }
     columns = ["teff", "logg", "m_h", "alpha_m", *latent_columns(frame)]
-    return pd.DataFrame(
-        [
-            {"track": track, "bin": number, "centre": centre}
-            | bin_means(frame[on_track & (np.abs(coordinate - centre) < half_width)], columns)
-            for track, (on_track, coordinate, centres, half_width) in tracks.items()
-            for number, centre in enumerate(np.linspace(*centres))
-        ]
+    rows = [
+        {"track": track, "bin": number, "centre": centre}
+        | bin_means(frame[on_track & (np.abs(coordinate - centre) < half_width)], columns)
+        for track, (on_track, coordinate, centres, half_width) in tracks.items()
+        for number, centre in enumerate(np.linspace(*centres))
+    ]
+    centres = np.linspace(*alpha_m)
+    bins = [np.flatnonzero(narrow & (np.abs(alpha - centre) < alpha_m_half_width)) for centre in centres]
+    scaled = np.column_stack([frame[name].to_numpy(dtype=float) / width for name, width in matched.items()])
+    for number, (centre, members) in enumerate(zip(centres, matched_stars(scaled, bins), strict=True)):
+        rows.append(
+            {"track": "matched", "bin": number, "centre": centre} | bin_means(frame.iloc[members], columns)
+        )
+    return pd.DataFrame(rows)
+
+
+def matched_stars(scaled, bins, fewest=100):
+    """Stars of each bin that are alike from bin to bin but for what the bins are made of.
+
+    Every star of the fullest bin looks in each other bin of at least ``fewest`` stars for the star nearest to
+    it; those that find one within one unit in every bin are kept, with the stars that they found.
+
+    Parameters
+    ----------
+    scaled : array (n, k)
+        What has to be alike, in units of how close it has to be.
+    bins : list of array of int
+        Rows of each bin.
+    fewest : int
+
+    Returns
+    -------
+    list of array of int
+        Rows, equally many in every bin that takes part; none in the others.
+    """
+    from scipy.spatial import cKDTree
+
+    filled = [number for number, rows in enumerate(bins) if len(rows) >= fewest]
+    empty = np.array([], dtype=int)
+    if len(filled) < 2:
+        return [empty for _ in bins]
+    reference = bins[max(filled, key=lambda number: len(bins[number]))]
+    kept, found = np.ones(len(reference), dtype=bool), {}
+    for number in filled:
+        distance, nearest = cKDTree(scaled[bins[number]]).query(scaled[reference], p=np.inf)
+        kept &= distance <= 1
+        found[number] = bins[number][nearest]
+    return [found[number][kept] if number in found else empty for number in range(len(bins))]
+
+
+def directions(frame, high_alpha, live):
+    """Directions among the live latents for [M/H], and for [alpha/M] at fixed [M/H], and what they tell apart.
+
+    The first is that of the linear regression of [M/H] on the latents; the second that of [alpha/M] on the
+    latents and a cubic in [M/H]. Both are fitted to giants that trained the model; the areas under the ROC
+    curve are those of giants that it never saw.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame (n,)
+        Giants with ``m_h``, ``alpha_m`` [dex], latents ``z_k``, ``train`` and ``test``.
+    high_alpha : array (n,) of bool
+    live : sequence of int
+        1-based live dimensions.
+
+    Returns
+    -------
+    dict
+        ``m_h`` and ``alpha_m``: weight of each latent by its number (of unit length, in units of the latents'
+        standard deviations, so that zero is the mean star), with ``mean`` and ``scale`` of each; ``auc_pair``
+        of the best two latents and which (``pair``), ``auc_direction`` and ``auc_live`` (all live latents,
+        gradient boosting).
+    """
+    from itertools import combinations
+
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+
+    high_alpha = np.asarray(high_alpha, dtype=bool)
+    train, test = (frame[name].to_numpy(dtype=bool) for name in ("train", "test"))
+    latents = frame[[f"z_{number}" for number in live]].to_numpy(dtype=float)
+    mean, scale = latents[train].mean(axis=0), latents[train].std(axis=0)
+    z = (latents - mean) / scale
+    m_h, alpha_m = (frame[name].to_numpy(dtype=float) for name in ("m_h", "alpha_m"))
+    rest = {"m_h": np.ones((len(z), 1)), "alpha_m": np.vander(m_h, 4)}
+    found = {}
+    for name, label in (("m_h", m_h), ("alpha_m", alpha_m)):
+        matrix = np.hstack([z, rest[name]])[train]
+        weights = np.linalg.lstsq(matrix, label[train], rcond=None)[0][: z.shape[1]]
+        found[name] = weights / np.linalg.norm(weights)
+
+    def auc(columns):
+        model = HistGradientBoostingClassifier(random_state=0).fit(columns[train], high_alpha[train])
+        return float(roc_auc_score(high_alpha[test], model.predict_proba(columns[test])[:, 1]))
+
+    pairs = {pair: auc(z[:, pair]) for pair in combinations(range(len(live)), 2)}
+    best = max(pairs, key=pairs.get) if pairs else None
+    return {
+        name: {str(number): float(weight) for number, weight in zip(live, weights, strict=True)}
+        for name, weights in found.items()
+    } | {
+        "mean": dict(zip(map(str, live), mean.tolist(), strict=True)),
+        "scale": dict(zip(map(str, live), scale.tolist(), strict=True)),
+        "pair": [int(live[number]) for number in best] if best else None,
+        "auc_pair": pairs[best] if best else None,
+        "auc_direction": float(roc_auc_score(high_alpha[test], z[test] @ found["alpha_m"])),
+        "auc_live": auc(z),
+    }
+
+
+def along(frame, directions, name):
+    """Coordinate of stars, or of the bins of a track, along a direction of `directions`: array (n,)."""
+    return sum(
+        weight
+        * (frame[f"z_{number}"].to_numpy(dtype=float) - directions["mean"][number])
+        / directions["scale"][number]
+        for number, weight in directions[name].items()
     )

@@ -15,6 +15,7 @@ from xpsvae.errors import InputError
 __all__ = [
     "CLASSIFIERS",
     "METRICS",
+    "by_teff",
     "classify",
     "common_sample",
     "features",
@@ -55,6 +56,7 @@ CLASSIFIERS = {
     "label_extinction": Classifier(
         "Label + extinction",
         (*LABELS, *COLOURS),
+        over=("label",),
         published=(0.70, 0.15, 0.92),
         in_figure="Labels +\nextinction",
     ),
@@ -69,11 +71,19 @@ CLASSIFIERS = {
     ),
     "latent_live": Classifier("Latent (live only)", latents="live"),
     "label_latent": Classifier(
-        "Label + latent", LABELS, "all", over=("label", "label_permuted"), in_figure="Labels +\nlatents"
+        "Label + latent",
+        LABELS,
+        "all",
+        over=("label", "label_extinction", "label_permuted"),
+        in_figure="Labels +\nlatents",
     ),
     "label_permuted": Classifier("Label + permuted latent", LABELS, "permuted"),
 }
 """Classifiers of Table 1 by key, in its order: one more is one more entry."""
+
+TEFF_SPLIT = 5000.0  # [K] below it the paper sees [alpha/M] without relying on other labels
+BY_TEFF = {"label": (), "latent": (), "label_latent": ("label",)}
+"""Classifiers that are scored on either side of `TEFF_SPLIT`, and over which their gain is measured."""
 
 SPLITS = {
     "random": "random test stars, most of which trained the sVAE",
@@ -281,8 +291,8 @@ def classify(
     -------
     report : dict
         ``classifiers`` (a list: classifier, features, counts, confusion (divided by n_test), the `METRICS`,
-        intervals), ``gains`` (paired differences of two classifiers), ``sample`` (how, stars and majority
-        class); ``None`` where a metric is not defined.
+        intervals), ``gains`` (paired differences of two classifiers), ``by_teff`` (see `by_teff`), ``sample``
+        (how, stars and majority class); ``None`` where a metric is not defined.
     predictions : pandas.DataFrame
         classifier, source_id, low_alpha (truth), predicted, probability_high: a row per test star.
 
@@ -316,14 +326,71 @@ def classify(
                 | {"low_alpha": truth, "predicted": predicted, "probability_high": probability}
             )
         )
+    predictions = pd.concat(tables, ignore_index=True)
+    teff = frame["teff"].to_numpy(dtype=float)[test]
     report = {
         "classifiers": entries,
         "gains": _gains(scores),
+        "by_teff": by_teff(predictions, teff, n_bootstrap, seed),
         "sample": {"how": SPLITS[test_stars], "label_features": label_features}
         | _describe(truth, len(train)),
         "interval": "2.5 to 97.5 % of bootstrap resamples of the test stars; gains are paired",
     }
-    return report, pd.concat(tables, ignore_index=True)
+    return report, predictions
+
+
+def by_teff(predictions, teff, n_bootstrap, seed):
+    """Score the forests, as trained, on the test stars below and above `TEFF_SPLIT`.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Second output of `classify`: the test stars in one order for every classifier.
+    teff : array (n_test,)
+        [K], in that order.
+    n_bootstrap, seed : int
+        See `classify`; a side is resampled by itself.
+
+    Returns
+    -------
+    dict of str to dict
+        ``split`` [K]; ``below`` and ``above``: n_test, n_test_high, majority, and accuracy and roc_auc with their
+        intervals of the classifiers in `BY_TEFF`, whose gains stand beside them. A side without two stars of each
+        class has no classifiers.
+    """
+    sides = {"below": teff < TEFF_SPLIT, "above": teff >= TEFF_SPLIT}
+    return {"split": TEFF_SPLIT} | {
+        name: _side(predictions, side, n_bootstrap, seed) for name, side in sides.items()
+    }
+
+
+def _side(predictions, side, n_bootstrap, seed):
+    shown, scores = ("accuracy", "roc_auc"), {}
+    tables = {name: predictions[predictions["classifier"] == name][side] for name in BY_TEFF}
+    truth = next(iter(tables.values()))["low_alpha"].to_numpy()
+    n_low = int(truth.sum())
+    counted = {"n_test": len(truth), "n_test_high": len(truth) - n_low}
+    if min(n_low, len(truth) - n_low) < 2:
+        return counted | {"majority": None, "classifiers": [], "gains": []}
+    counts = np.vstack([np.ones((1, len(truth))), resamples(len(truth), n_bootstrap, seed)])
+    for name, table in tables.items():
+        scores[name] = metrics(
+            truth, table["predicted"].to_numpy(), table["probability_high"].to_numpy(), counts
+        )
+    entries = [
+        {"classifier": name}
+        | {metric: _number(score[metric][0]) for metric in shown}
+        | {"intervals": {metric: _interval(score[metric][1:]) for metric in shown}}
+        for name, score in scores.items()
+    ]
+    gains = [
+        {"classifier": first, "over": second}
+        | {metric: _gain(scores[first][metric] - scores[second][metric]) for metric in shown}
+        for first, others in BY_TEFF.items()
+        for second in others
+    ]
+    majority = {"majority": max(n_low, len(truth) - n_low) / len(truth)}
+    return counted | majority | {"classifiers": entries, "gains": gains}
 
 
 def _split(frame, test_stars, test_fraction):
@@ -371,11 +438,11 @@ def _interval(values):
 def _gains(scores):
     return [
         {"classifier": first, "over": second}
-        | {
-            metric: {"gain": _number(difference[0]), "interval": _interval(difference[1:])}
-            for metric in METRICS
-            for difference in [scores[first][metric] - scores[second][metric]]
-        }
+        | {metric: _gain(scores[first][metric] - scores[second][metric]) for metric in METRICS}
         for first in CLASSIFIERS
         for second in CLASSIFIERS[first].over
     ]
+
+
+def _gain(difference):
+    return {"gain": _number(difference[0]), "interval": _interval(difference[1:])}

@@ -8,9 +8,10 @@ import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["association", "boundary", "choose", "dimensions", "mutual_information", "spearman"]
+__all__ = ["association", "beyond", "boundary", "choose", "dimensions", "mutual_information", "spearman"]
 
 LABELS = ("logg", "teff", "m_h", "alpha_m")
+COLOURS = (("j", "h"), ("j", "k"), ("phot_bp_mean_mag", "phot_rp_mean_mag"))
 
 
 def spearman(x, y):
@@ -40,53 +41,81 @@ def mutual_information(x, y, n_bins=20):
     return float(mutual_info_score(_quantile_bin(x, n_bins), _quantile_bin(y, n_bins)))
 
 
-def association(latents, label, dims, fixed=None, n_bins=20, n_groups=5):
-    """Association of one label with each of some dimensions, if asked at fixed values of another label.
+def association(latents, label, dims, n_bins=20, n_permutations=10, seed=0):
+    """Association of one label with each of some dimensions.
 
     Parameters
     ----------
     latents : array (n, K)
-        One posterior draw per star (see `dimensions`).
+        One posterior draw per star (see `dimensions`), or what is left of it beyond other labels (`beyond`).
     label : array (n,)
-        Label; stars where it is NaN are left out.
+        Label, or what is left of it; stars where it is NaN are left out.
     dims : sequence of int
         1-based dimensions.
-    fixed : array (n,), optional
-        Other label, cut into ``n_groups`` groups of equal count; the result is the average over them.
     n_bins : int
         For `mutual_information`.
-    n_groups : int
+    n_permutations : int
+        Permutations of the label whose mean mutual information is the floor: what chance gives.
+    seed : int
+        Of the permutations.
 
     Returns
     -------
     dict of int to dict
-        Per dimension ``spearman`` (signed) and ``mutual_information`` [nats].
+        Per dimension ``spearman`` (signed), ``mutual_information`` above the floor, and ``floor`` [nats].
 
     Raises
     ------
     InputError
-        If a group has fewer than ``n_bins`` stars.
+        If there are fewer than ``n_bins`` stars.
     """
-    known = np.isfinite(label) if fixed is None else np.isfinite(label + fixed)
+    known = np.isfinite(label) & np.isfinite(latents).all(axis=1)
     latents, label = latents[known], label[known]
-    group = np.zeros(len(label), dtype=int) if fixed is None else _quantile_bin(fixed[known], n_groups)
-    sizes = np.bincount(group, minlength=1)
-    if sizes.min() < n_bins:
+    if len(label) < n_bins:
         raise InputError(
-            f"a latent dimension is chosen from groups of stars of which one has only {sizes.min()} stars: "
-            f"at least {n_bins} are needed, so use more stars or loosen cuts: pristine in config.yaml."
+            f"a latent dimension is chosen from {len(label)} stars: at least {n_bins} are needed, so use more "
+            "stars or loosen cuts (good, pristine) in config.yaml."
         )
-    groups = [group == number for number in range(len(sizes))]
-    return {
-        dim: {
-            name: float(np.mean([measure(latents[rows, dim - 1], label[rows]) for rows in groups]))
-            for name, measure in (
-                ("spearman", spearman),
-                ("mutual_information", lambda x, y: mutual_information(x, y, n_bins)),
-            )
+    generator = np.random.default_rng(seed)
+    shuffled = [generator.permutation(label) for _ in range(n_permutations)]
+    found = {}
+    for dim in dims:
+        values = latents[:, dim - 1]
+        floor = float(np.mean([mutual_information(values, other, n_bins) for other in shuffled]))
+        found[dim] = {
+            "spearman": spearman(values, label),
+            "mutual_information": mutual_information(values, label, n_bins) - floor,
+            "floor": floor,
         }
-        for dim in dims
-    }
+    return found
+
+
+def beyond(values, others, folds=5):
+    """Take from some values what other columns tell of them.
+
+    Each column of ``values`` is predicted from ``others`` by gradient boosting, out of fold, and the prediction
+    is subtracted.
+
+    Parameters
+    ----------
+    values : array (n, k)
+    others : array (n, m)
+        NaN where unknown.
+    folds : int
+
+    Returns
+    -------
+    array (n, k)
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    split = KFold(folds, shuffle=True, random_state=0)
+    columns = [
+        column - cross_val_predict(HistGradientBoostingRegressor(random_state=0), others, column, cv=split)
+        for column in np.asarray(values, dtype=float).T
+    ]
+    return np.column_stack(columns)
 
 
 def choose(table, statistic="mutual_information", least=0.5):
@@ -97,8 +126,8 @@ def choose(table, statistic="mutual_information", least=0.5):
     table : dict of str to dict of int to dict
         Per label the result of `association`.
     statistic : str
-        Entry to maximise, by absolute value, each label's divided by its largest so that a label with weak
-        associations counts as much as one with strong ones.
+        Entry to maximise, each label's divided by its largest so that a label with weak associations counts as
+        much as one with strong ones; below zero counts as zero.
     least : float
         A label whose dimension has less than this fraction of its largest association takes the dimension
         of the largest instead, and so shares it: a dimension of its own that does not follow the label would
@@ -112,8 +141,8 @@ def choose(table, statistic="mutual_information", least=0.5):
     from scipy.optimize import linear_sum_assignment
 
     labels, dims = list(table), list(next(iter(table.values())))
-    strength = np.array([[abs(table[label][dim][statistic]) for dim in dims] for label in labels])
-    strength /= strength.max(axis=1, keepdims=True)
+    strength = np.array([[max(table[label][dim][statistic], 0) for dim in dims] for label in labels])
+    strength /= np.maximum(strength.max(axis=1, keepdims=True), 1e-12)
     chosen = strength.argmax(axis=1)
     for row, column in zip(*linear_sum_assignment(strength, maximize=True), strict=True):
         if strength[row, column] >= least:
@@ -147,7 +176,7 @@ def boundary(latents, main_sequence, dims):
     if min(n_main, n - n_main) < 2:
         raise InputError(
             f"{n_main} of {n} stars lie on the main sequence (Eq. 10): a boundary needs two stars on each "
-            "side, so use more stars or loosen cuts: pristine in config.yaml."
+            "side, so use more stars or loosen cuts (good, pristine) in config.yaml."
         )
     best = None
     for dim in dims:
@@ -172,16 +201,19 @@ def boundary(latents, main_sequence, dims):
     return best | {"majority": max(n_main, n - n_main) / n}
 
 
-def dimensions(frame, live, n_bins=20):
+def dimensions(frame, pristine, live, n_bins=20):
     """Choose the dimensions of all labels and the boundary of the main sequence.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Stars with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], latents ``z_k`` and draws ``draw_k``.
-        The boundary is one in ``z_k``; associations are those of the draw: in an almost collapsed dimension
+        Stars of good labels with ``teff`` [K], ``logg``, ``m_h``, ``alpha_m`` [dex], magnitudes, latents
+        ``z_k``, draws ``draw_k``, and ``train``.
+        The boundary is one in ``z_k``. Associations are those of the draw: in an almost collapsed dimension
         the mean still follows the labels, but far below the posterior's width, so that neither decoder nor
         reader could use it.
+    pristine : array (n,) of bool
+        Stars on which the dimension of [alpha/M] is chosen, as the figure shows these; all others use all.
     live : sequence of int
         1-based live dimensions; the collapsed ones are never chosen.
     n_bins : int
@@ -190,7 +222,8 @@ def dimensions(frame, live, n_bins=20):
     Returns
     -------
     dict
-        A dimension per label, ``boundary``, ``association`` and ``how`` (one sentence).
+        A dimension per label, ``boundary``, ``boundary_all`` (accuracy of a plane through all live latents),
+        ``association`` and ``how`` (one sentence).
 
     Raises
     ------
@@ -211,25 +244,46 @@ def dimensions(frame, live, n_bins=20):
     table = {
         name: association(draws[placed], label[name][placed], live, n_bins=n_bins) for name in LABELS[:3]
     }
-    # [alpha/M] follows [M/H], and dwarfs have little of its range: ask at fixed [M/H], among giants.
-    giant = placed & ~main
-    table["alpha_m"] = association(
-        draws[giant], label["alpha_m"][giant], live, fixed=label["m_h"][giant], n_bins=n_bins
-    )
+    # [alpha/M] follows the other labels and colours, and dwarfs have little of its range: ask what is left
+    # beyond these, among the giants that trained the model.
+    giant = placed & ~main & pristine & frame["train"].to_numpy(bool) & np.isfinite(label["alpha_m"])
+    if giant.sum() < n_bins:
+        raise InputError(
+            f"{giant.sum()} giants of pristine labels trained the model: a latent dimension for [alpha/M] needs "
+            f"at least {n_bins}, so use more stars or loosen cuts: pristine in config.yaml."
+        )
+    others = np.column_stack(
+        [*(label[name] for name in LABELS[:3]), *(frame[a] - frame[b] for a, b in COLOURS)]
+    ).astype(float)
+    left = beyond(np.column_stack([label["alpha_m"], draws])[giant], others[giant])
+    table["alpha_m"] = association(left[:, 1:], left[:, 0], live, n_bins=n_bins)
     chosen = choose(table)
     return chosen | {
         "boundary": boundary(latents[placed], main[placed], live),
+        "boundary_all": _separated_by_all(latents[placed], main[placed], live),
         "association": {
             label: {str(dim): entry for dim, entry in entries.items()} for label, entries in table.items()
         },
         "how": (
             "Live dimensions are assigned to log g, T_eff, [M/H] and [alpha/M] so that the sum of the mutual "
-            f"information ({n_bins} x {n_bins} bins of equal count, one posterior draw a star), relative to "
-            "each label's largest, is greatest; a label whose own dimension would have less than half of its "
-            "largest shares the best; pristine stars, for [alpha/M] those on the giant-branch side of Eq. 10 "
-            "in five groups of [M/H]."
+            f"information ({n_bins} x {n_bins} bins of equal count, one posterior draw a star, less its mean over "
+            "permutations), relative to each label's largest, is greatest; a label whose own dimension would "
+            "have less than half of its largest shares the best; stars of good labels. For [alpha/M] both it "
+            "and the latents are taken beyond what T_eff, log g, [M/H] and colours tell of them, among giants "
+            "of pristine labels that trained the model."
         ),
     }
+
+
+def _separated_by_all(latents, main_sequence, dims):
+    """Fraction of stars on the right side of a plane through all live latents, out of fold (logistic fit)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+
+    z = latents[:, [dim - 1 for dim in dims]].astype(float)
+    return float(
+        cross_val_score(LogisticRegression(max_iter=1000), z / z.std(axis=0), main_sequence, cv=5).mean()
+    )
 
 
 def _quantile_bin(values, n_bins):

@@ -169,7 +169,7 @@ def kiel_tracks(
 
 
 def used_for(kiel, use):
-    """Rows of `kiel_tracks`'s table for one use: ``"kiel"``, ``"latent"``, ``"spectra"`` or ``"corner"``."""
+    """Rows of the `kiel_tracks` table for a use: ``"kiel"``, ``"latent"``, ``"spectra"`` or ``"corner"``."""
     return kiel[kiel["use"].isin([use, "all"])]
 
 

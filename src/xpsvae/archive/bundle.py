@@ -4,7 +4,6 @@ Large products are files of their own; the others, and the workflow's sources, s
 ``MANIFEST.json`` says what everything is, and by which rule, code and choices it was made.
 """
 
-import hashlib
 import io
 import json
 import shutil
@@ -14,10 +13,11 @@ from pathlib import Path
 from xpsvae import provenance
 from xpsvae.archive import crate
 from xpsvae.archive.documents import read_reservation
+from xpsvae.digests import sha256, verify
 from xpsvae.errors import InputError
 from xpsvae.products import write_atomically, write_json, write_text
 
-__all__ = ["DOI", "FORMAT", "LARGE", "MANIFEST", "TAR", "build", "describe_rules", "sha256"]
+__all__ = ["DOI", "FORMAT", "LARGE", "MANIFEST", "TAR", "build", "describe_rules"]
 
 FORMAT = 1
 LARGE = 8 << 20  # bytes from which a product is a file of its own
@@ -86,7 +86,7 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
     Raises
     ------
     InputError
-        If a product is missing.
+        If a product is missing, empty, or not what its job wrote.
     """
     folder, root, project = Path(folder), Path(root), Path(project)
     folder.mkdir(parents=True)
@@ -96,7 +96,10 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
         source = root / path
         if not source.is_file():
             raise InputError(f"{source} does not exist: run snakemake all, then archive again.")
-        rule, size = made_by.get(path), source.stat().st_size
+        rule, size, found = made_by.get(path), source.stat().st_size, sha256(source)
+        if not size:
+            raise InputError(f"{source} is empty: delete it, run snakemake all, then archive again.")
+        verify(source, found)
         stored = path.replace("/", "--") if size >= LARGE else TAR
         if stored == TAR:
             small[f"results/{path}"] = source
@@ -106,7 +109,7 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
             {
                 "path": path,
                 "size": size,
-                "sha256": sha256(source),
+                "sha256": found,
                 "stored": stored,
                 "rule": rule["rule"] if rule else None,
                 "commit": provenance.commit(rule["code"]) if rule else provenance.commit(),
@@ -135,12 +138,6 @@ def build(folder, root, products, rules, config, project=provenance.PROJECT):
         for path in sorted(folder.iterdir())
     ]
     write_json(folder / MANIFEST, manifest)
-
-
-def sha256(path):
-    """SHA-256 of a file, hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sources(project):

@@ -42,92 +42,107 @@ def write(folder, manifest):
     manifest : dict
         As in ``MANIFEST.json``: dataset, commit, config_sha256, products, rules.
     """
-    from rocrate.model import ContextEntity, DataEntity, Person
     from rocrate.rocrate import ROCrate
 
     folder = Path(folder)
     citation = yaml.safe_load((folder / "CITATION.cff").read_text(encoding="utf-8"))
     crate = ROCrate(version="1.1")
-
-    def add(identifier, kind, **properties):
-        return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
-
-    root = crate.root_dataset
-    root["name"] = f"{citation['title']} (dataset {manifest['dataset']})"
-    root["description"] = f"Products, paper and sources of one run of xpsvae at commit {manifest['commit']}."
-    root["datePublished"] = provenance.commit_date()
-    root["license"] = add(
-        f"https://spdx.org/licenses/{citation['license']}", "CreativeWork", name=citation["license"]
-    )
-    root["author"] = [_author(crate, Person, add, person) for person in citation["authors"]]
-    root["conformsTo"] = [
-        add(address, "CreativeWork", name=name, version=version)
-        for address, (name, version) in _PROFILES.items()
-    ]
-    root["citation"] = [
-        add(f"https://doi.org/{each['doi']}", "ScholarlyArticle", name=each["title"])
-        for each in citation.get("references", [])
-        if "doi" in each
-    ]
+    _describe_root(crate, manifest, citation)
     workflow = crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake")
     workflow["name"], workflow["version"] = citation["title"], str(manifest["commit"])
-
     for path in sorted(folder.iterdir()):
         if path.name != "Snakefile":
             crate.add_file(dest_path=path.name, properties={"contentSize": str(path.stat().st_size)})
     crate.add_file(dest_path="MANIFEST.json", properties={"encodingFormat": "application/json"})
-    products = {entry["path"]: _product(crate, add, entry) for entry in manifest["products"]}
-    sources = [
-        crate.add(DataEntity(crate, address, {"@type": "Dataset", "name": name}))
-        if "doi.org" in address
-        else add(address, "SoftwareApplication", name=name)
-        for address, name in SOURCES.get(manifest["dataset"], ())
+    crate.root_dataset["mentions"] = _runs(crate, manifest, workflow)
+    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # younger than the context
+    crate.metadata.write(folder)
+
+
+def _add(crate, identifier, kind, **properties):
+    from rocrate.model import ContextEntity
+
+    return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+
+
+def _describe_root(crate, manifest, citation):
+    """Say what the crate is, whose, under which licence and by which profiles."""
+    root = crate.root_dataset
+    root["name"] = f"{citation['title']} (dataset {manifest['dataset']})"
+    root["description"] = f"Products, paper and sources of one run of xpsvae at commit {manifest['commit']}."
+    root["datePublished"] = provenance.commit_date()
+    licence = citation["license"]
+    root["license"] = _add(crate, f"https://spdx.org/licenses/{licence}", "CreativeWork", name=licence)
+    root["author"] = [_author(crate, person) for person in citation["authors"]]
+    root["conformsTo"] = [
+        _add(crate, address, "CreativeWork", name=name, version=version)
+        for address, (name, version) in _PROFILES.items()
     ]
+    root["citation"] = [
+        _add(crate, f"https://doi.org/{each['doi']}", "ScholarlyArticle", name=each["title"])
+        for each in citation.get("references", [])
+        if "doi" in each
+    ]
+
+
+def _runs(crate, manifest, workflow):
+    """Describe the run of the workflow and that of each rule, from inputs to products."""
+    products = {entry["path"]: _product(crate, entry) for entry in manifest["products"]}
+    sources = [_source(crate, address, name) for address, name in SOURCES.get(manifest["dataset"], ())]
     made = {path for rule in manifest["rules"] for path in rule["outputs"]}
 
     def entity(path):
         # what is not archived, as the spectra that were read, is still named
         if path not in products:
-            products[path] = add(f"#{path}", "CreativeWork", name=path)
+            products[path] = _add(crate, f"#{path}", "CreativeWork", name=path)
         return products[path]
 
-    actions = []
+    run = _add(crate, "#run", "CreateAction", name="snakemake all")
+    run["instrument"], run["object"] = workflow, sources
+    run["result"] = [products[entry["path"]] for entry in manifest["products"]]
+    actions = [run]
     for rule in manifest["rules"]:
-        script = add(f"#{rule['script']}", "SoftwareSourceCode", name=rule["script"])
+        script = _add(crate, f"#{rule['script']}", "SoftwareSourceCode", name=rule["script"])
         script["identifier"] = f"sha256:{rule['code'][rule['script']]}"
         inputs = [entity(path) for path in rule["inputs"]]
         if not any(path in made for path in rule["inputs"]):
             inputs += sources
         identifier = re.sub(r"\W+", "-", rule["rule"]).strip("-")  # one of a variant has brackets
-        action = add(f"#run-{identifier}", "CreateAction", name=rule["rule"])
+        action = _add(crate, f"#run-{identifier}", "CreateAction", name=rule["rule"])
         action["description"] = rule["description"]
         action["instrument"], action["object"] = script, inputs
         action["result"] = [entity(path) for path in rule["outputs"]]
         action["actionStatus"] = "http://schema.org/CompletedActionStatus"
         actions.append(action)
-    run = add("#run", "CreateAction", name="snakemake all")
-    run["instrument"], run["object"] = workflow, sources
-    run["result"] = [products[entry["path"]] for entry in manifest["products"]]
-    root["mentions"] = [run, *actions]
-    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # younger than the context
-    crate.metadata.write(folder)
+    return actions
 
 
-def _product(crate, add, entry):
+def _source(crate, address, name):
+    from rocrate.model import DataEntity
+
+    if "doi.org" in address:
+        return crate.add(DataEntity(crate, address, {"@type": "Dataset", "name": name}))
+    return _add(crate, address, "SoftwareApplication", name=name)
+
+
+def _product(crate, entry):
     stored = crate.get(entry["stored"])
     facts = {"sha256": entry["sha256"], "contentSize": str(entry["size"])}
     if re.sub("/", "--", entry["path"]) == entry["stored"]:
         for name, value in {**facts, "name": entry["path"]}.items():
             stored[name] = value
         return stored
-    product = add(f"#{entry['path']}", "CreativeWork", name=entry["path"], **facts)
+    product = _add(crate, f"#{entry['path']}", "CreativeWork", name=entry["path"], **facts)
     product["isPartOf"] = stored
     return product
 
 
-def _author(crate, kind, add, person):
+def _author(crate, person):
+    from rocrate.model import Person
+
     if "name" in person:
-        return add("#" + re.sub(r"\W+", "-", person["name"].lower()), "Organization", name=person["name"])
+        identifier = "#" + re.sub(r"\W+", "-", person["name"].lower())
+        return _add(crate, identifier, "Organization", name=person["name"])
     name = f"{person['given-names']} {person['family-names']}"
     identifier = person.get("orcid", "#" + re.sub(r"\W+", "-", name.lower()))
-    return crate.add(kind(crate, identifier, properties={"name": name}))
+    return crate.add(Person(crate, identifier, properties={"name": name}))

@@ -17,15 +17,17 @@ from pathlib import Path
 
 import yaml
 
+from xpsvae import digests
 from xpsvae.archive import bundle, deposit
 from xpsvae.archive.bundle import DOI, FORMAT, MANIFEST, TAR
 from xpsvae.archive.documents import check_reservation, difference_in_form, read_document
 from xpsvae.errors import InputError
 from xpsvae.unpack import Bounded
 
-__all__ = ["check", "install", "located", "outdated_rules", "touch"]
+__all__ = ["check", "install", "located", "note", "outdated_rules", "touch"]
 
 _NOTHING = "nothing was installed"
+_STAGING = ".restore-"
 _CHUNK = 1 << 20  # bytes
 _LARGEST_SOURCES = 64 << 20  # bytes of all members of the tar that are not installed
 _PADDING = 1 << 12  # bytes of the tar beside the content of a member
@@ -183,7 +185,9 @@ def install(folder, root, manifest, rules):
         if entry["path"] == DOI or (entry["path"] in known and known[entry["path"]] not in outdated)
     }
     root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=root) as staging:
+    for left in root.glob(f"{_STAGING}*"):  # by one that was killed: Snakemake runs one at a time
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root) as staging:
         _unpack(folder / TAR, manifest, wanted, Path(staging))
         for path, entry in wanted.items():
             if entry["stored"] != TAR:
@@ -196,8 +200,25 @@ def install(folder, root, manifest, rules):
             check_reservation(reservation, f"{DOI} of the archive", f"get the archive again; {_NOTHING}")
         for path in wanted:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
+            digests.forget(root / path)
             Path(staging, path).replace(root / path)
     return sorted(wanted)
+
+
+def note(root, manifest, installed):
+    """Note the SHA-256 of what was installed, as the jobs would have done that make it.
+
+    Parameters
+    ----------
+    root : path-like
+    manifest : dict
+        Output of `check`.
+    installed : list of str
+        Output of `install`.
+    """
+    for entry in manifest["products"]:
+        if entry["path"] in installed and entry["path"] != DOI:
+            digests.note(Path(root, entry["path"]), entry["sha256"])
 
 
 def touch(snakefile, config):

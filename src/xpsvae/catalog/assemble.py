@@ -6,7 +6,7 @@ catalogue, so that memory holds them once.
 
 import numpy as np
 
-from xpsvae.catalog.crossmatch import STAR_NOTES, best_rows, star_table
+from xpsvae.catalog.crossmatch import best_rows, star_table
 from xpsvae.catalog.cuts import split
 from xpsvae.errors import InputError
 from xpsvae.products import read_array
@@ -15,7 +15,7 @@ __all__ = ["ACTIONS", "NOTES", "action_scatter", "build_catalog"]
 
 ACTIONS = ("j_r", "l_z", "j_z")
 NOTES = {
-    **{name: STAR_NOTES[name] for name in ("ra", "dec")},
+    **dict.fromkeys(("ra", "dec"), "of allStar, ICRS, J2000"),
     "phot_g_mean_flux": "from phot_g_mean_mag with the DR3 Vega zero point",
     **dict.fromkeys(ACTIONS, "Staeckel approximation in MWPotential2014, distance of astroNN"),
 }

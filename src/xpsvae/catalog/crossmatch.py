@@ -19,8 +19,8 @@ _NUMBERS = (
 )  # fmt: skip
 _FLAGS = ("starflag", "aspcapflag")
 _KINEMATICS = ("parallax", "parallax_error", "j_r", "l_z", "j_z")
-# Where a dataset has only the label that stands for another one.
-_SUBSTITUTES = {"m_h": "fe_h", "m_h_err": "fe_h_err", "mg_fe": "alpha_m", "mg_fe_err": "alpha_m_err"}
+# Where a dataset has only the label that stands for another one, it does so with its error.
+_SUBSTITUTES = {"m_h": "fe_h", "mg_fe": "alpha_m"}
 
 STAR_UNITS = {
     **dict.fromkeys(("ra", "dec"), "deg"),
@@ -47,7 +47,7 @@ STAR_NOTES = {
 }
 
 
-def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior_scale=0.1):
+def build_catalog(labels, spectra, sampled_by="archive", flux_weight=None, prior_scale=0.1):
     """Cross-match labels with sampled spectra and turn the spectra into coefficients.
 
     Of several rows with one source_id the one with the highest signal-to-noise ratio is kept (labels: snr;
@@ -123,11 +123,7 @@ def build_catalog(labels, spectra, sampled_by="archive", flux_weight=3e-7, prior
         "duplicate_rule": "highest signal-to-noise ratio (labels: snr; spectra: median flux / flux_error), "
         "the first in the file if equal",
         "null_columns": [name for name in stars.columns if stars[name].isna().all()],
-        "substituted_columns": {
-            name: instead
-            for name, instead in _SUBSTITUTES.items()
-            if name not in labels and instead in labels
-        },
+        "substituted_columns": _substitutes(labels),
     }
     return stars, coefficients.astype(np.float32), errors.astype(np.float32), report
 
@@ -166,26 +162,39 @@ def star_table(labels):
     Returns
     -------
     pandas.DataFrame
-        Row by row as ``labels``; null where the dataset lacks a column. Coordinates come from apogee_id.
+        Row by row as ``labels``; null where the dataset lacks a column. Coordinates are ra and dec of
+        ``labels``, or else come from apogee_id.
     """
     import pandas as pd
 
     names = labels.get("apogee_id", pd.Series(None, index=labels.index, dtype="str"))
-    ra, dec = coordinates(names)
+    ra, dec = (labels["ra"], labels["dec"]) if {"ra", "dec"} <= set(labels) else coordinates(names)
     stars = {"source_id": labels.source_id, "apogee_id": names, "ra": ra, "dec": dec}
+    instead = _substitutes(labels)
     for name in (*_NUMBERS, *_FLAGS, *_KINEMATICS):
         if name in labels:
             stars[name] = labels[name]
         elif name == "phot_g_mean_flux":
             stars[name] = g_flux_from_magnitude(labels.phot_g_mean_mag)
-        elif _SUBSTITUTES.get(name) in labels:
-            stars[name] = labels[_SUBSTITUTES[name]]
+        elif name in instead:
+            stars[name] = labels[instead[name]]
         else:
             stars[name] = pd.Series(pd.NA, index=labels.index, dtype="Int64" if name in _FLAGS else "Float64")
         stars[name] = pd.Series(stars[name], index=labels.index).astype(
             "Int64" if name in _FLAGS else "float64"
         )
     return pd.DataFrame(stars)
+
+
+def _substitutes(labels):
+    """Column that is absent -> the one that stands for it."""
+    return {
+        f"{name}{error}": f"{other}{error}"
+        for name, other in _SUBSTITUTES.items()
+        if name not in labels
+        for error in ("", "_err")
+        if f"{other}{error}" in labels
+    }
 
 
 def best_rows(source_id, quality):

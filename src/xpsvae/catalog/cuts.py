@@ -7,7 +7,7 @@ import numpy as np
 
 from xpsvae.errors import InputError
 
-__all__ = ["CUTS", "CUT_NAMES", "LABELS", "compare_with_paper", "cut_masks", "select", "split"]
+__all__ = ["CUTS", "CUT_NAMES", "LABELS", "compare_with_paper", "cut_masks", "describe", "select", "split"]
 
 LABELS = ("teff", "logg", "m_h", "alpha_m")
 
@@ -39,6 +39,8 @@ _PAPER_REMOVED = {
 }
 
 _PUBLISHED_BITS = (2, 3)  # of ASPCAPFLAG, as the authors' code has it
+_TEXT_BITS = (19, 23)  # as their text has it
+_PRISTINE_BY_TEXT = 126_156  # public code of somebody else who reads the authors' file
 
 
 def cut_masks(stars, cuts, aspcapflag_bits):
@@ -180,7 +182,8 @@ def compare_with_paper(stars, paper_stars=None, paper_removed=None):
     Returns
     -------
     list of dict
-        ``count`` (what is counted), ``here`` and ``paper``.
+        ``count`` (what is counted), how many ``here``, how many were ``counted``, and ``by`` whom. The last is
+        of pristine stars by the bits of the text, which somebody else has counted; it is stated only.
 
     Raises
     ------
@@ -194,8 +197,7 @@ def compare_with_paper(stars, paper_stars=None, paper_removed=None):
     here, paper = {"full": len(stars)}, {"full": paper_stars["full"]}
     for subset, limits in CUTS.items():
         masks = cut_masks(single, limits, _PUBLISHED_BITS)
-        passed = [mask for name, (_, mask) in masks.items() if name != "labels" and mask is not None]
-        here[subset], paper[subset] = int(np.logical_and.reduce(passed).sum()), paper_stars[subset]
+        here[subset], paper[subset] = _passing(masks), paper_stars[subset]
         for name, expected in paper_removed[subset].items():
             _, mask = masks[name]
             here[f"removed by {subset} {name}"] = len(stars) if mask is None else int((~mask).sum())
@@ -206,7 +208,53 @@ def compare_with_paper(stars, paper_stars=None, paper_removed=None):
             f"the catalogue's cut-flow is not the paper's (here / paper: {counts}): check that the file is "
             "the authors', or set zenodo.check_cutflow to false in config.yaml."
         )
-    return [{"count": name, "here": here[name], "paper": paper[name]} for name in here]
+    rows = [
+        {"count": name, "here": here[name], "counted": paper[name], "by": "in the paper"} for name in here
+    ]
+    by_text = {
+        "count": f"pristine by ASPCAPFLAG bits {' and '.join(map(str, _TEXT_BITS))}",
+        "here": _passing(cut_masks(single, CUTS["pristine"], _TEXT_BITS)),
+        "counted": _PRISTINE_BY_TEXT,
+        "by": "by another reader of the authors' file",
+    }
+    return [*rows, by_text]
+
+
+def _passing(masks):
+    """How many stars pass all cuts that there are, but for that on labels."""
+    passed = [mask for name, (_, mask) in masks.items() if name != "labels" and mask is not None]
+    return int(np.logical_and.reduce(passed).sum())
+
+
+def describe(cutflow):
+    """Lines that set a cut-flow beside the paper's.
+
+    Parameters
+    ----------
+    cutflow : dict
+        Of `select`.
+
+    Returns
+    -------
+    list of str
+        One a subset and cut: how many it removes alone, here and in the paper, and how many are left.
+    """
+    lines = []
+    for subset, steps in cutflow["cuts"].items():
+        for step in steps:
+            removed, paper = step["removed_alone"], step["paper_removed_alone"]
+            lines.append(
+                f"{subset}: {step['asks']} "
+                + ("is not available" if removed is None else f"removes {removed:,}")
+                + ("" if paper is None else f" (the paper: {paper:,})")
+                + f", {step['remaining']:,} remain"
+            )
+        stars, paper = cutflow["stars"][subset], cutflow["paper_stars"][subset]
+        lines.append(
+            f"{subset}: {stars:,} of {cutflow['stars']['full']:,} (the paper: {paper:,} of "
+            f"{cutflow['paper_stars']['full']:,})"
+        )
+    return lines
 
 
 def split(n_stars, test_fraction, seed):

@@ -3,7 +3,7 @@
 A model is a module of `xpsvae.compare.models` and an entry of config group ``comparison`` under the same
 name; rules, residuals, figures and text ask here, and none of them knows how many there are. The module has
 
-``LABEL``        name in legends, with ``<...>`` for a number of its summary: ``"PCA (<components>)"``
+``LABEL``        name in legends, ``<...>`` for a number of its summary: ``"PCA (<components> components)"``
 ``PROSE``        name within a sentence: ``"the label MLP"``
 ``LOOK``         ``color``, ``linestyle``, ``marker`` and ``cmap`` of its lines in figures
 ``KNOWS_LABELS`` whether it is given stellar labels
@@ -79,7 +79,7 @@ def available():
 
 
 def get(name):
-    """Import the module of a comparison model.
+    """Return the module of a comparison model.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def predict(name, given, settings):
 
 
 def card(name, summary):
-    """Collect what a model says of itself, with its numbers filled in, as plain JSON."""
+    """Return what a model says of itself, with the numbers of its summary filled in, as plain JSON."""
     module = get(name)
     return {
         "model": name,

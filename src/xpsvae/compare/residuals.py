@@ -24,6 +24,7 @@ __all__ = [
     "flux_rmse",
     "leading_columns",
     "measure",
+    "pulls",
     "statistics",
 ]
 
@@ -224,6 +225,56 @@ def compare(residuals, ratio="rmse"):
     return summary
 
 
+def pulls(difference, errors, scatter, magnitude, n_bins=4):
+    """How wide the residuals of all coefficients are, in units of the errors that the loss gives them.
+
+    A pull is (model - observed) / sqrt(sigma^2 + scatter^2); where errors and scatter are right, the pulls of a
+    coefficient have width one, and so their mean square.
+
+    Parameters
+    ----------
+    difference, errors, scatter : array (n_stars, n_coefficients)
+        Model minus observed, errors and scatter, standardised.
+    magnitude : array (n_stars,)
+        G [mag].
+    n_bins : int
+        Bins of magnitude, with equally many stars each.
+
+    Returns
+    -------
+    dict
+        ``coefficients``: for each, ``width`` of its pulls and ``width_error``, that of its residuals over the error
+        alone (half the distance between the 16th and 84th percentile), and ``chi2``, the mean square of its
+        pulls. ``magnitudes``: a list of ``g`` (brightest and faintest star) and ``n`` with ``width``, its median
+        over coefficients, and ``chi2``, the mean over stars and coefficients. ``chi2``: that of all stars, as the
+        median over stars of the mean square of a star's pulls.
+    """
+    pull = difference / np.sqrt(errors**2 + scatter**2)
+    order = np.array_split(np.argsort(magnitude, kind="stable"), min(n_bins, len(pull)))
+    return {
+        "coefficients": {
+            "width": _half_width(pull).tolist(),
+            "width_error": _half_width(difference / errors).tolist(),
+            "chi2": np.mean(pull**2, axis=0).tolist(),
+        },
+        "magnitudes": [
+            {
+                "g": [float(magnitude[rows].min()), float(magnitude[rows].max())],
+                "n": len(rows),
+                "width": float(np.median(_half_width(pull[rows]))),
+                "chi2": float(np.mean(pull[rows] ** 2)),
+            }
+            for rows in order
+        ],
+        "chi2": float(np.median(np.mean(pull**2, axis=1))),
+    }
+
+
+def _half_width(values):
+    low, high = np.percentile(values, (16, 84), axis=0)
+    return (high - low) / 2
+
+
 def measure(
     predictions,
     x,
@@ -243,7 +294,7 @@ def measure(
     Parameters
     ----------
     predictions : dict of str to xpsvae.compare.registry.Prediction
-        By model; ``svae`` among them, first.
+        By model; ``svae`` among them, first. A model without a prediction for any star is left out.
     x, x_err : array (n_test, n_coefficients)
         Standardised coefficients and their errors.
     mu, sigma : array (n_coefficients,)
@@ -279,7 +330,10 @@ def measure(
         shown = prediction.known if unmatched == "masked" else np.ones(len(x), dtype=bool)
         if prediction.coefficients is not None:
             difference = np.where(shown[:, None], prediction.coefficients - x, np.nan)
-            coefficient[model] = coefficient_residuals(difference, x_err)
+            residuals = coefficient_residuals(difference, x_err)
+            if model != "svae" and not np.isfinite(residuals).all(axis=1).any():
+                continue  # it knows no star
+            coefficient[model] = residuals
             columns = leading_columns(svae_rp if model == "svae" else "rp")
             leading[model] = difference[:, columns] / x_err[:, columns]
             per_star[f"rmse_coefficient_{model}"] = coefficient_rmse(coefficient[model] * scale, correlations)
@@ -288,7 +342,8 @@ def measure(
             observed = coefficients_to_flux(x * sigma + mu, WAVELENGTHS)
             difference = np.where(shown[:, None], prediction.flux - observed, np.nan)
             residuals = difference / _sigma_flux(x_err * sigma, correlations, flux_error)
-        if np.isfinite(residuals).all(axis=1).any():  # some models do not predict all that makes the flux
+        # some models do not predict all that makes the flux, or know no star
+        if model == "svae" or np.isfinite(residuals).all(axis=1).any():
             flux[model] = residuals
             per_star[f"rmse_flux_{model}"] = flux_rmse(residuals)
     summary = {

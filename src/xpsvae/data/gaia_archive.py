@@ -30,6 +30,7 @@ __all__ = [
     "divide",
     "fetch_bulk",
     "fetch_datalink",
+    "fetch_selection",
     "read_sources",
     "select",
     "write_selection",
@@ -80,7 +81,7 @@ def divide(source_ids, parts, largest=None):
     if largest and len(unique) > parts * largest:
         raise InputError(
             f"{len(unique)} stars in {parts} parts are more than {largest} a part: "
-            f"set archive.datalink.parts to {-(-len(unique) // largest)} or more."
+            f"set gaia_sdss.datalink.parts to {-(-len(unique) // largest)} or more."
         )
     return np.array_split(unique, parts)
 
@@ -129,7 +130,7 @@ def fetch_datalink(url, source_ids, folder, release="Gaia DR3", attempts=8, time
     """
     if len(source_ids) > LARGEST_REQUEST:
         raise InputError(
-            f"{len(source_ids)} stars are more than {LARGEST_REQUEST} at once: raise archive.datalink.parts."
+            f"{len(source_ids)} stars are more than {LARGEST_REQUEST} at once: raise gaia_sdss.datalink.parts."
         )
     form = {
         "ID": ",".join(map(str, source_ids)),
@@ -173,11 +174,11 @@ def bulk_entry(checksums, url, part, parts):
     if bad := [line for line in lines if len(line) != 2 or not _BULK_FILE.fullmatch(line[1].lstrip("*"))]:
         raise InputError(
             f"the list of MD5 sums holds the line '{' '.join(bad[0])[:60]}', not a digest and the name of a "
-            "file of XP continuous spectra: check archive.bulk.url."
+            "file of XP continuous spectra: check gaia_sdss.bulk.url."
         )
     if len(lines) != parts:
         raise InputError(
-            f"the list of MD5 sums names {len(lines)} files where archive.bulk.files is {parts}: correct it, "
+            f"the list of MD5 sums names {len(lines)} files where gaia_sdss.bulk.files is {parts}: correct it, "
             "or delete the list if it came cut."
         )
     digest, name = sorted(lines, key=lambda line: line[1].lstrip("*"))[part]
@@ -246,6 +247,36 @@ def select(path, source_ids, invalid="drop"):
         joined("correlations", (0, 2, 0), np.float32),
         dropped,
     )
+
+
+def fetch_selection(source_ids, invalid="drop", **request):
+    """Ask datalink for any number of stars, as many requests as it takes; each answer is kept.
+
+    Parameters
+    ----------
+    source_ids : array (n,) of int
+    invalid
+        See `select`.
+    **request
+        ``url``, ``folder`` and the rest of `fetch_datalink`.
+
+    Returns
+    -------
+    Selection
+        In order of the requests, each with the stars of a range of source_ids.
+    """
+    parts = divide(source_ids, -(-len(np.unique(source_ids)) // LARGEST_REQUEST))
+    found = [select(fetch_datalink(source_ids=part, **request), part, invalid) for part in parts]
+    found = [part for part in found if len(part.source_id)] or found[:1]
+    arrays = (
+        np.concatenate([getattr(part, name) for part in found])
+        for name in ("source_id", "coefficients", "errors", "correlations")
+    )
+    dropped = {}
+    for part in found:
+        for why, ids in part.dropped.items():
+            dropped.setdefault(why, []).extend(ids)
+    return Selection(*arrays, dropped)
 
 
 def write_selection(selection, spectra, correlations, dropped):

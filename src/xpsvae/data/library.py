@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpsvae.data.unknown import unknown
 from xpsvae.errors import InputError
 from xpsvae.xp.basis import dr3_basis
 
@@ -99,6 +100,8 @@ def read(path, sha256, limit=None):
         rows = np.flatnonzero(np.isin(table["gaiaedr3_source_id"], kept))
     labels = pd.DataFrame({name: _native(table[column][rows]) for name, column in _LABELS.items()})
     labels["apogee_id"] = labels["apogee_id"].str.strip()
+    for name in labels.select_dtypes("float64"):
+        labels.loc[unknown(labels[name], name), name] = np.nan
     scale = table["medflux"][rows].astype(float)[:, None]
     spectra = pd.DataFrame({"source_id": labels["source_id"]})
     for name in ("flux", "flux_error"):

@@ -1,4 +1,4 @@
-"""APOGEE DR17: the labels of allStar and the distances and orbits of the astroNN catalogue, as one table.
+"""APOGEE DR17: the labels of allStar and of the astroNN catalogue, and its distances and orbits, as one table.
 
 Both files are FITS and of the same stars row by row. What stands for "unknown" there is null here, and rows
 without a Gaia source are left out and counted.
@@ -13,6 +13,7 @@ import numpy as np
 
 from xpsvae.data.download import fetch
 from xpsvae.data.manifest import Entry
+from xpsvae.data.unknown import unknown
 from xpsvae.errors import InputError
 
 __all__ = ["LABEL_UNITS", "entry", "parse_checksums", "read_labels"]
@@ -33,8 +34,8 @@ _ALL_STAR = {
     "snr": "SNR",
     "parallax": "GAIAEDR3_PARALLAX",
     "parallax_error": "GAIAEDR3_PARALLAX_ERROR",
-    "right_ascension": "RA",
-    "declination": "DEC",
+    "ra": "RA",
+    "dec": "DEC",
     "pmra": "GAIAEDR3_PMRA",
     "pmdec": "GAIAEDR3_PMDEC",
     "radial_velocity": "VHELIO_AVG",
@@ -42,6 +43,8 @@ _ALL_STAR = {
 _FLAGS = {"starflag": "STARFLAG", "aspcapflag": "ASPCAPFLAG"}
 # column of our table -> column of the astroNN catalogue
 _ASTRONN = {"distance": "weighted_dist", "vac_j_r": "jr", "vac_l_z": "Lz", "vac_j_z": "jz"}
+# labels that the paper takes from the astroNN catalogue
+_ASTRONN_LABELS = {name: name.upper() for name in ("teff", "teff_err", "logg", "logg_err")}
 
 LABEL_UNITS = {
     **dict.fromkeys(("teff", "teff_err"), "K"),
@@ -49,21 +52,18 @@ LABEL_UNITS = {
     **dict.fromkeys(("phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag"), "mag"),
     **dict.fromkeys((*_MAGNITUDES, "a_k", "sfd_ebv"), "mag"),
     **dict.fromkeys(("parallax", "parallax_error"), "mas"),
-    **dict.fromkeys(("right_ascension", "declination"), "deg"),
+    **dict.fromkeys(("ra", "dec"), "deg"),
     **dict.fromkeys(("pmra", "pmdec"), "mas yr-1"),
     "radial_velocity": "km s-1",
     "distance": "kpc",
     **dict.fromkeys(("vac_j_r", "vac_l_z", "vac_j_z"), "kpc km s-1"),
 }
 
-_UNKNOWN = -9990.0  # and below: -9999, -9999.99 and -999999 stand for unknown
-_FAINTEST = 90.0  # [mag] and fainter: 99 and 99.999 stand for unknown
-_UNBOUND = 9999.99  # what galpy returns as an action
 _PARSEC = 1e-3  # [kpc]
 _SOURCE_ID_END = 12 * 4**12 << 35  # see xp.read
 
 
-def read_labels(all_star, astronn, invalid="drop"):
+def read_labels(all_star, astronn, invalid="drop", label_source="astronn"):
     """Read the stars of both files that have a Gaia source.
 
     Gaia EDR3 and DR3 share their source_ids, so that of allStar names the star's DR3 spectrum.
@@ -74,9 +74,13 @@ def read_labels(all_star, astronn, invalid="drop"):
         ``allStar-dr17-synspec_rev1.fits``, whole or in its lite form.
     astronn : path-like
         ``apogee_astroNN-DR17.fits``, of which weighted_dist and the actions are taken.
+    label_source : {"astronn", "aspcap"}
+        Whose effective temperature and surface gravity, with their errors: the astroNN catalogue's, as in the
+        paper, or allStar's. All abundances are allStar's.
     invalid : {"drop", "refuse"}
         What to do about a source_id that is none, and about rows whose two source_ids differ, as those of DR2
-        and DR3 may: such a star keeps its labels but not what astroNN says of the other source.
+        and DR3 may: such a star keeps its labels, which come from its APOGEE spectrum, but not the distance and
+        the orbit of the other source.
 
     Returns
     -------
@@ -99,27 +103,25 @@ def read_labels(all_star, astronn, invalid="drop"):
     ) as table:
         columns = {"source_id": _integers(all_star, table, "GAIAEDR3_SOURCE_ID")}
         columns["apogee_id"] = np.char.strip(np.asarray(table.data["APOGEE_ID"], dtype=str))
-        columns |= {name: _numbers(all_star, table, column) for name, column in _ALL_STAR.items()}
+        columns |= {name: _numbers(all_star, table, column, name) for name, column in _ALL_STAR.items()}
         flags = {name: _integers(all_star, table, column) for name, column in _FLAGS.items()}
-    with _table(astronn, ("APOGEE_ID", "source_id", *_ASTRONN.values())) as table:
+    wanted = _ASTRONN | (_ASTRONN_LABELS if label_source == "astronn" else {})
+    instead = "or set gaia_sdss.label_source to aspcap" if label_source == "astronn" else ""
+    with _table(astronn, ("APOGEE_ID", "source_id", *wanted.values()), instead) as table:
         names = np.char.strip(np.asarray(table.data["APOGEE_ID"], dtype=str))
         other_id = _integers(astronn, table, "source_id")
-        columns |= {name: _numbers(astronn, table, column) for name, column in _ASTRONN.items()}
+        columns |= {name: _numbers(astronn, table, column, name) for name, column in wanted.items()}
     if not np.array_equal(names, columns["apogee_id"]):
         raise InputError(
             f"{astronn} ({len(names)} rows) does not list the stars of {all_star} "
             f"({len(columns['apogee_id'])} rows) in their order: take both from the same data release."
         )
 
-    for name in (*_MAGNITUDES, *(name for name in columns if name.endswith("mean_mag"))):
-        columns[name][columns[name] > _FAINTEST] = np.nan
     columns["distance"] *= _PARSEC
-    for name in ("vac_j_r", "vac_l_z", "vac_j_z"):
-        columns[name][columns[name] == _UNBOUND] = np.nan
     labels = pd.DataFrame(columns)
     for name, values in flags.items():
         labels[name] = pd.array(values, dtype="Int64")
-        labels.loc[values < 0, name] = pd.NA
+        labels.loc[unknown(values, name), name] = pd.NA
 
     source_id = labels.source_id.to_numpy()
     impossible, none = source_id >= _SOURCE_ID_END, source_id <= 0
@@ -137,6 +139,7 @@ def read_labels(all_star, astronn, invalid="drop"):
         raise InputError(f"{all_star} has no row with a Gaia source_id: give allStar of DR17.")
     report = {
         "rows": len(labels),
+        "teff_and_logg": label_source,
         "left_out": {
             "no Gaia source": int(none.sum()),
             "source_id is not a Gaia identifier": int(impossible.sum()),
@@ -198,7 +201,7 @@ def parse_checksums(text, name):
 
 
 @contextmanager
-def _table(path, columns):
+def _table(path, columns, instead=""):
     """Open the table of a FITS file that has the columns; what is read of it is read from disk."""
     from astropy.io import fits
 
@@ -224,23 +227,24 @@ def _table(path, columns):
         best = min(range(len(tables)), key=lambda number: len(missing[number]))
         if missing[best]:
             raise InputError(
-                f"{path} has no table with column {', '.join(missing[best][:5])}: give the file of DR17."
+                f"{path} has no table with column {', '.join(missing[best][:5])}: give the file of DR17"
+                f"{', ' + instead if instead else ''}."
             )
         yield tables[best]
 
 
-def _numbers(path, table, column):
+def _numbers(path, table, column, name):
     """One column as float64, NaN where unknown."""
     values = np.asarray(table.data[column])
     if values.dtype.kind not in "fiu" or values.ndim != 1:
         raise InputError(
             f"{path} has {values.dtype.name} in column {column}, not a number a row: give DR17's file."
         )
-    unknown = (
-        np.zeros(len(values), dtype=bool) if values.dtype.kind == "f" else _masked(table, column, values)
-    )
+    absent = unknown(values, name)
+    if values.dtype.kind != "f":
+        absent |= _masked(table, column, values)
     values = values.astype(float)
-    values[unknown | ~np.isfinite(values) | (values <= _UNKNOWN)] = np.nan
+    values[absent] = np.nan
     return values
 
 
@@ -251,9 +255,9 @@ def _integers(path, table, column):
         raise InputError(
             f"{path} has {values.dtype.name} in column {column}, not a whole number a row: give DR17's file."
         )
-    unknown = _masked(table, column, values)
+    absent = _masked(table, column, values)
     values = values.astype(np.int64)
-    values[unknown | (values < 0)] = -1
+    values[absent | (values < 0)] = -1
     return values
 
 

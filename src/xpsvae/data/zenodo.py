@@ -10,37 +10,38 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from xpsvae.arrays import identifiers
+from xpsvae.data.manifest import read_manifest, verify_all
+from xpsvae.data.unknown import unknown
 from xpsvae.errors import InputError
 
 __all__ = [
+    "CATALOGUE",
     "COMPANIONS",
     "SPLIT",
-    "ZGR23_UNITS",
     "companion_order",
     "compare_normalisation",
+    "held",
+    "lacking",
+    "match_correlations",
     "read_catalog",
     "read_correlations",
     "read_normalisation",
     "read_predictions",
-    "read_spectra_on_wavelengths",
     "read_zgr23",
     "report",
 ]
 
 TABLE = "__astropy_table__"
 SPLIT = {"test_fraction": 0.1, "seed": 12345}  # of the authors; companions are in the order of its test stars
+CATALOGUE = "xp_apogee_cat.h5"
 COMPANIONS = (
     "apogee_norm.npz",
     "xp_corrs.npz",
     "lb23_xp_est_labels.npy",
     "lb23_xp_est_no_labels.npy",
-    "zhang_stellar_params_xmatch.npz",
-    "xp_wavelength_space.npy",
-    "vae_wavelength_space.npy",
-    "err_wavelength_space.npy",
 )
-ZGR23_UNITS = {"teff": "K", "fe_h": "dex", "logg": "dex", "parallax": "mas"}
-_ONE_FILE = "give the authors' xp_apogee_cat.h5, which holds all in itself"
+_ONE_FILE = f"give the authors' {CATALOGUE}, which holds all in itself"
 _RATIO = 100  # bytes of a table one of the file, which is not compressed much
 _SMALL = 64 << 20  # bytes that a table may have in any case
 _CHUNK = 1 << 14  # rows, of about a kilobyte each
@@ -49,7 +50,8 @@ _NUMBERS = {
        for name in ("TEFF", "LOGG", "M_H", "ALPHA_M", "FE_H", "MG_FE") for error in ("", "_ERR")},
     **{f"GAIAEDR3_PHOT_{band}_MEAN_MAG": f"phot_{band.lower()}_mean_mag" for band in ("G", "BP", "RP")},
     "phot_g_mean_flux": "phot_g_mean_flux",
-    **dict.fromkeys(("J", "H", "K", "SFD_EBV")),
+    **dict.fromkeys(("J", "H", "K", "SFD_EBV", "RA", "DEC", "GLON", "GLAT", "SNR")),
+    "AK_TARG": "a_k",
     "GAIAEDR3_PARALLAX": "parallax",
     "GAIAEDR3_PARALLAX_ERROR": "parallax_error",
     "jr": "j_r",
@@ -57,10 +59,56 @@ _NUMBERS = {
     "jz": "j_z",
 }  # fmt: skip
 _NUMBERS = {column: name or column.lower() for column, name in _NUMBERS.items()}
+_OPTIONAL = ("FE_H_ERR", "MG_FE_ERR", "RA", "DEC", "GLON", "GLAT", "SNR", "AK_TARG")
 _FLAGS = {"STARFLAG": "starflag", "ASPCAPFLAG": "aspcapflag"}
-# What stands for "not known": APOGEE's -9999 and 99.999 (magnitudes), galpy's 9999.99 (unbound orbits).
-_UNKNOWN = (-9999.0, -999.0)
-_FAINTEST, _UNBOUND = 90.0, 9999.99
+
+
+def lacking(names, companions):
+    """Companions that the record does not hold.
+
+    Parameters
+    ----------
+    names, companions : sequence of str
+        Files that the record holds; those that are wanted beside the catalogue.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If the catalogue itself is not among them.
+    """
+    if CATALOGUE not in names:
+        raise InputError(
+            f"the record has no {CATALOGUE} but {', '.join(names) or 'nothing'}: correct zenodo.record in "
+            "config.yaml."
+        )
+    return [name for name in companions if name not in names]
+
+
+def held(manifest, paths):
+    """Those of some files that the record holds, each verified; of any other the download left no content.
+
+    Parameters
+    ----------
+    manifest : path-like
+    paths : sequence of path-like
+
+    Returns
+    -------
+    list of path-like
+
+    Raises
+    ------
+    InputError
+        As `xpsvae.data.manifest.verify_all` does.
+    """
+    names = {entry.name for entry in read_manifest(manifest)}
+    there = [path for path in paths if os.path.basename(path) in names]
+    verify_all(manifest, there)
+    return there
 
 
 def read_catalog(path, invalid="drop", duplicates="keep", aligned=True):
@@ -95,7 +143,7 @@ def read_catalog(path, invalid="drop", duplicates="keep", aligned=True):
         If the file is damaged, lacks a column, holds text where numbers belong, or a row is refused.
     """
     with _open_table(path) as table:
-        labels, coefficients, errors, unknown = _read_rows(path, table)
+        labels, coefficients, errors, nulls = _read_rows(path, table)
     reasons = {
         "id not positive": labels["source_id"] <= 0,
         "coefficient not finite": _rows_where(coefficients, lambda x: ~np.isfinite(x)),
@@ -116,7 +164,7 @@ def read_catalog(path, invalid="drop", duplicates="keep", aligned=True):
         "duplicates": int(repeated.sum()),
         "duplicates_dropped": int(repeated.sum()) if duplicates == "drop" else 0,
         "invalid": counts,
-        "unknown": {name: count for name, count in unknown.items() if count},
+        "unknown": {name: count for name, count in nulls.items() if count},
     }
     gone = bad | (repeated & (duplicates == "drop"))
     if gone.any():
@@ -202,7 +250,45 @@ def read_correlations(path, n_stars, n_pairs=1485, invalid="drop"):
             f"first of test star {bad.argmax()}: set zenodo.invalid to drop to do without them."
         )
     correlations[bad] = np.nan
-    return correlations, {"stars": len(bad), "not_positive_definite": int(bad.sum())}
+    report = {"from": "record", "stars": len(bad), "not_positive_definite": int(bad.sum())}
+    return correlations, report
+
+
+def match_correlations(wanted, source_id, correlations):
+    """Give each test star the correlations that the Gaia archive sent for it.
+
+    Parameters
+    ----------
+    wanted : int64 array (n_test,)
+        Test stars in the order of the catalogue; an id may repeat.
+    source_id : int64 array (n,)
+    correlations : float32 array (n, 2, n_pairs)
+        Of ``source_id``.
+
+    Returns
+    -------
+    correlations : float32 array (n_test, 2, n_pairs)
+        Zero, which means uncorrelated, where no answer came.
+    report : dict
+        ``stars`` and ``without_answer``.
+
+    Raises
+    ------
+    InputError
+        If no answer came for any star.
+    """
+    order = np.argsort(source_id, kind="stable")
+    places = np.searchsorted(source_id, wanted, sorter=order).clip(max=max(len(order) - 1, 0))
+    answered = source_id[order[places]] == wanted if len(order) else np.zeros(len(wanted), dtype=bool)
+    if not answered.any():
+        raise InputError(
+            f"the Gaia archive has spectra of none of the {len(wanted)} test stars: set zenodo.correlations to "
+            "record in config.yaml to do without their correlations."
+        )
+    matched = np.zeros((len(wanted), *correlations.shape[1:]), dtype=np.float32)
+    matched[answered] = correlations[order[places[answered]]]
+    report = {"from": "datalink", "stars": len(wanted), "without_answer": int((~answered).sum())}
+    return matched, report
 
 
 def read_normalisation(path, n_inputs=110):
@@ -215,9 +301,10 @@ def read_normalisation(path, n_inputs=110):
     Raises
     ------
     InputError
-        If the file is damaged, of another shape, not finite, or a standard deviation is not positive.
+        If the file is damaged, of another shape (a row of one axis more is taken, too), not finite, or a
+        standard deviation is not positive.
     """
-    mu, sigma = (_member(path, name, (n_inputs,)).astype(float) for name in ("mu", "sig"))
+    mu, sigma = (_member(path, name, (n_inputs,), squeeze=True).astype(float) for name in ("mu", "sig"))
     if not (np.isfinite(mu).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
         raise InputError(f"{path} holds a mean or standard deviation that is not usable: download it again.")
     return mu, sigma
@@ -265,30 +352,20 @@ def read_predictions(path, n_stars, n_columns=64):
     Returns
     -------
     float32 array (n_test, n_columns)
-        c / F_G, 32 BP then 32 RP, test stars in the order of the catalogue.
+        c / F_G, 32 BP then 32 RP, test stars in the order of the catalogue; NaN throughout a row of the file
+        that has one.
     """
     order = np.argsort(companion_order(n_stars))
-    return _finite(path, _array(path, (len(order), n_columns)))[order].astype(np.float32)
-
-
-def read_spectra_on_wavelengths(path, n_stars, n_wavelengths=61):
-    """Read one of the ``*_wavelength_space.npy``: a row a star, or a row a test star.
-
-    Returns
-    -------
-    float64 array (n_test, n_wavelengths)
-        [W m-2 nm-1] at 392, 402 ... 992 nm, test stars in the order of the catalogue.
-    """
-    test = companion_order(n_stars)
-    values = _array(path, None)
-    if values.shape == (n_stars, n_wavelengths):
-        return _finite(path, values[np.sort(test)]).astype(float)
-    _require_shape(path, values, (len(test), n_wavelengths))
-    return _finite(path, values)[np.argsort(test)].astype(float)
+    predictions = _array(path, (len(order), n_columns))[order].astype(np.float32)
+    predictions[~np.isfinite(predictions).all(axis=1)] = np.nan
+    return predictions
 
 
 def read_zgr23(path, source_id):
     """Read ``zhang_stellar_params_xmatch.npz``: stellar parameters of Zhang, Green & Rix (2023).
+
+    The file lists the test stars; parameters and flags of one that has no match, or of one that was listed
+    before, are zeros. No rule reads it yet: it is there for their model.
 
     Parameters
     ----------
@@ -300,24 +377,24 @@ def read_zgr23(path, source_id):
     -------
     pandas.DataFrame
         source_id, matched, teff [K], fe_h, logg [dex], e (extinction), parallax [mas], quality_flags; null,
-        never zero, for a star without a match.
+        never zero, for a star without a match or with a value that is not finite.
 
     Raises
     ------
     InputError
-        If the file is damaged or of another shape, or a matched parameter is not finite.
+        If the file is damaged or of another shape, or its ids are not integers.
     """
     import pandas as pd
 
-    ids = _member(path, "source_ids", None)
+    ids = identifiers(f"source_ids of {path}", _member(path, "source_ids", None))
     parameters = _member(path, "stellar_params", (len(ids), 5)).astype(float)
-    flags = _member(path, "quality_flags", (len(ids),))
-    known = (ids > 0) & (np.abs(parameters) > 0).any(axis=1)  # a row of zeros is one that was never filled
+    flags = _member(path, "quality_flags", (len(ids),)).astype(float)
+    known = (ids > 0) & (parameters != 0).any(axis=1)  # a row of zeros is one that was never filled
+    known &= np.isfinite(parameters).all(axis=1) & np.isfinite(flags)
     known &= ~_repeated(np.where(known, ids, 0))
-    _finite(path, parameters[known])
     names = ["teff", "fe_h", "logg", "e", "parallax"]
     table = pd.DataFrame(parameters[known] * (1000.0, 1, 1, 1, 1), index=ids[known], columns=names)
-    table["quality_flags"] = pd.array(flags[known], dtype="Int64")
+    table["quality_flags"] = pd.array(flags[known].astype(np.int64), dtype="Int64")
     table = table.reindex(source_id).reset_index(drop=True)
     table.insert(0, "source_id", np.asarray(source_id))
     table.insert(1, "matched", table["quality_flags"].notna().to_numpy())
@@ -337,7 +414,7 @@ def _open_table(path):
             if not isinstance(table, h5py.Dataset) or table.dtype.names is None or table.ndim != 1:
                 raise InputError(
                     f"{path} has no table {TABLE} but {', '.join(file) or 'nothing'}: give the authors' "
-                    "xp_apogee_cat.h5."
+                    f"{CATALOGUE}."
                 )
             if table.external or table.is_virtual:
                 raise InputError(f"{path} keeps its table {TABLE} in other files: {_ONE_FILE}.")
@@ -359,9 +436,10 @@ def _open_table(path):
 
 def _read_rows(path, table):
     """All columns, a chunk of rows at a time: no more than the result is ever held."""
-    needed = ["ids", "coeffs", "coeff_errs", *_NUMBERS, *_FLAGS]
+    numbers = {c: n for c, n in _NUMBERS.items() if c not in _OPTIONAL or c in table.dtype.names}
+    needed = ["ids", "coeffs", "coeff_errs", *numbers, *_FLAGS]
     if missing := [name for name in needed if name not in table.dtype.names]:
-        raise InputError(f"{path} has no column {', '.join(missing)}: give the authors' xp_apogee_cat.h5.")
+        raise InputError(f"{path} has no column {', '.join(missing)}: give the authors' {CATALOGUE}.")
     shape = table.dtype["coeffs"].shape
     if len(shape) != 1 or table.dtype["coeff_errs"].shape != shape:
         raise InputError(
@@ -374,36 +452,49 @@ def _read_rows(path, table):
             raise InputError(f"{path} holds {table.dtype[name].base} in column {name}: give numbers there.")
     n_rows = len(table)
     labels = {"source_id": np.empty(n_rows, dtype=np.int64)}
-    labels |= {name: np.empty(n_rows) for name in _NUMBERS.values()}
+    labels |= {name: np.empty(n_rows) for name in numbers.values()}
     labels |= {name: np.ma.masked_all(n_rows, dtype=np.int64) for name in _FLAGS.values()}
     coefficients, errors = (np.empty((n_rows, *shape), dtype=np.float32) for _ in range(2))
-    unknown = dict.fromkeys((*_NUMBERS.values(), *_FLAGS.values()), 0)
+    arrays = {
+        "ids": (labels["source_id"], 0),
+        "coeffs": (coefficients, np.nan),
+        "coeff_errs": (errors, np.nan),
+    }
+    nulls = dict.fromkeys((*numbers.values(), *_FLAGS.values()), 0)
     for start in range(0, n_rows, _CHUNK):
         rows = slice(start, min(start + _CHUNK, n_rows))
         chunk = table[rows]
-        labels["source_id"][rows] = chunk["ids"]
-        coefficients[rows], errors[rows] = chunk["coeffs"], chunk["coeff_errs"]
-        for column, name in (_NUMBERS | _FLAGS).items():
-            absent = _absent(chunk[column], name)
-            if f"{column}.mask" in table.dtype.names:  # how astropy writes a masked column
-                absent |= chunk[f"{column}.mask"]
+        for column, (array, missing) in arrays.items():
+            array[rows] = chunk[column]
+            array[rows][_masked(chunk, column)] = missing
+        for column, name in (numbers | _FLAGS).items():
+            absent = unknown(chunk[column], name) | _masked(chunk, column)
             missing = np.ma.masked if column in _FLAGS else np.nan
             labels[name][rows] = chunk[column]
             labels[name][rows][absent] = missing
-            unknown[name] += int(absent.sum())
-    return labels, coefficients, errors, unknown
+            nulls[name] += int(absent.sum())
+    _add_equatorial(labels)
+    return labels, coefficients, errors, nulls
 
 
-def _absent(values, name):
-    """Whether a value stands for "not known"."""
-    if values.dtype.kind in "iu":
-        return np.isin(values, _UNKNOWN) | (values == np.iinfo(values.dtype).min) & (values < 0)
-    absent = ~np.isfinite(values) | np.isin(values, _UNKNOWN)
-    if name in ("j", "h", "k", "sfd_ebv") or name.endswith("_mag"):
-        absent |= values > _FAINTEST
-    if name in ("j_r", "j_z", "l_z"):
-        absent |= np.abs(values - _UNBOUND) < 0.01
-    return absent
+def _masked(chunk, column):
+    """Mask of a column as astropy writes it beside the values."""
+    return chunk[f"{column}.mask"] if f"{column}.mask" in chunk.dtype.names else np.zeros((), dtype=bool)
+
+
+def _add_equatorial(labels):
+    """Turn Galactic coordinates, where they are all that is known, into right ascension and declination."""
+    galactic = [labels.pop(name, None) for name in ("glon", "glat")]
+    if any(values is None for values in galactic):
+        return
+    nowhere = np.full(len(labels["source_id"]), np.nan)
+    ra, dec = (labels.setdefault(name, nowhere.copy()) for name in ("ra", "dec"))
+    gained = ~(np.isfinite(ra) & np.isfinite(dec)) & np.isfinite(galactic).all(axis=0)
+    if gained.any():
+        from astropy.coordinates import SkyCoord
+
+        places = SkyCoord(*(values[gained] for values in galactic), frame="galactic", unit="deg").icrs
+        ra[gained], dec[gained] = places.ra.deg, places.dec.deg
 
 
 def _frame(labels):
@@ -470,7 +561,7 @@ def _array(path, shape):
     return array
 
 
-def _member(path, name, shape):
+def _member(path, name, shape, squeeze=False):
     """One array of an ``.npz`` file, the others left unread."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -479,6 +570,7 @@ def _member(path, name, shape):
         raise InputError(f"{path} holds no array {name}: download it again.") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a readable NumPy file ({error}): download it again.") from error
+    array = array.squeeze() if squeeze else array
     _require_shape(f"{name} of {path}", array, shape)
     return array
 
@@ -490,13 +582,3 @@ def _require_shape(what, array, shape):
         raise InputError(
             f"{what} has shape {array.shape} where {shape} is needed: it is of another catalogue or split."
         )
-
-
-def _finite(path, array):
-    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    if bad.any():
-        raise InputError(
-            f"{path} holds {bad.sum()} of {len(bad)} rows with NaN or infinite values, first row "
-            f"{bad.argmax()}: download it again or leave it out of zenodo.companions."
-        )
-    return array

@@ -1,6 +1,6 @@
 """The scatter variational auto-encoder: model, training, inference.
 
-Needs numpy and torch, nothing else. These are the names that stay.
+Needs numpy and torch, nothing else. These names are the stable public API.
 """
 
 from xpsvae.model.infer import embed

@@ -7,6 +7,7 @@ recipe, so that no run ever meets the checkpoint of another.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xpsvae import locks
 from xpsvae.errors import InputError
 from xpsvae.products import write_arrays
 
@@ -23,6 +25,8 @@ __all__ = ["Checkpoints", "State", "fingerprint", "require_writable"]
 
 ROOM = 32 << 20  # [byte] more than checkpoints and products of a run take
 KEPT = 2  # the newest, and the one before in case it is damaged
+LOCK = ".lock"
+PATIENCE = 10  # [s] in which a run that has been killed, or ends, lets go of the lock
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, RuntimeError)
 
 
@@ -53,7 +57,7 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run, which are this process's until they are closed.
 
     Parameters
     ----------
@@ -65,13 +69,17 @@ class Checkpoints:
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or another process trains the same.
     """
 
     def __init__(self, folder, run):
         self.folder = None if folder is None else Path(folder) / run
+        self._lock = None
         if self.folder is not None:
             require_writable(self.folder)
+            self._lock = self._hold()
+            for left in self.folder.glob(".epoch-*.npz"):  # half-written by a run that was killed
+                left.unlink()
 
     def save(self, state, history):
         """Write a checkpoint after ``len(history)`` epochs; keep it and the one before."""
@@ -103,9 +111,25 @@ class Checkpoints:
         """Delete the run's checkpoints, once its products are written."""
         if self.folder is not None:
             for path in self._newest_first():
-                path.unlink()
+                path.unlink(missing_ok=True)
+            (self.folder / LOCK).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
+
+    def close(self):
+        """Let another process train from these checkpoints."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _hold(self):
+        try:
+            return locks.hold(self.folder / LOCK, PATIENCE)
+        except BlockingIOError as error:
+            raise InputError(
+                f"process {error} trains the same model with checkpoints in {self.folder}: wait until it has "
+                "ended, or stop it."
+            ) from None
 
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:06d}.npz"
@@ -122,7 +146,7 @@ def require_writable(folder):
     InputError
         If not, or if its disk is full.
     """
-    probe = Path(folder) / ".probe"
+    probe = Path(folder) / f".probe.{os.getpid()}"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()

@@ -12,7 +12,17 @@ import torch
 from xpsvae.arrays import plain
 from xpsvae.errors import InputError
 
-__all__ = ["CHUNK", "Latents", "as_input", "draw", "embed", "everything", "reconstruct", "shard"]
+__all__ = [
+    "CHUNK",
+    "Encoded",
+    "Latents",
+    "as_input",
+    "draw",
+    "embed",
+    "encode_and_reconstruct",
+    "reconstruct",
+    "shard",
+]
 
 CHUNK = 4096  # stars at a time; larger ones are no faster. Another number would draw other latents
 # The leading coefficients of BP and RP, added, over the mean absolute one. Both are positive and larger than
@@ -29,6 +39,16 @@ class Latents(NamedTuple):
 
     mean: np.ndarray
     sigma: np.ndarray
+
+
+class Encoded(NamedTuple):
+    """What the model says of stars, float32 arrays (n_stars, n_latents) and (n_stars, n_inputs)."""
+
+    mean: np.ndarray  # of the posterior
+    sigma: np.ndarray  # its standard deviation
+    draw: np.ndarray  # one draw from it
+    x_hat: np.ndarray  # reconstruction of the mean
+    scatter: np.ndarray  # intrinsic scatter of that reconstruction
 
 
 def embed(model, x, first=0):
@@ -135,8 +155,8 @@ def draw(latents, seed, first=0):
     return latents.mean + latents.sigma * noise
 
 
-def everything(model, x, seed, first=0):
-    """All that the model says of stars, side by side.
+def encode_and_reconstruct(model, x, seed, first=0):
+    """Encode stars, draw from their posteriors, and reconstruct their spectra from the posterior means.
 
     Parameters
     ----------
@@ -148,11 +168,10 @@ def everything(model, x, seed, first=0):
 
     Returns
     -------
-    float32 array (n_stars, 3 n_latents + 2 n_inputs)
-        Posterior mean, its standard deviation, a draw; reconstruction of the mean, its scatter.
+    Encoded
     """
     latents = embed(model, x, first)
-    return np.hstack([*latents, draw(latents, seed, first), *reconstruct(model, latents.mean)])
+    return Encoded(*latents, draw(latents, seed, first), *reconstruct(model, latents.mean))
 
 
 @torch.inference_mode()

@@ -24,7 +24,7 @@ def reconstruction(x, variance, x_hat, scatter):
     -------
     Tensor (n_stars,)
         Sum over coefficients of (x - x_hat)^2 / 2v + ln(v) / 2 with v = variance + scatter^2. The text calls
-        the first term reduced; the authors' code divides it by nothing, nor does this.
+        the first term reduced; neither the authors' code nor ours divides by degrees of freedom.
     """
     total = variance + scatter**2
     return (0.5 * (x - x_hat) ** 2 / total + 0.5 * torch.log(total)).sum(1)

@@ -51,7 +51,7 @@ class Processes:
 
     @property
     def first(self):
-        """True in the process that speaks and writes."""
+        """True in the process that prints and writes files."""
         return self.rank == 0
 
     def share(self, model):
@@ -76,7 +76,7 @@ class Processes:
 
     @contextmanager
     def together(self):
-        """Make one process's InputError that of all, so that none waits for it; inside, none may wait."""
+        """Re-raise any process's InputError in all of them; no collective calls inside."""
         failed = None
         try:
             yield
@@ -94,7 +94,7 @@ class Processes:
 
     @staticmethod
     def close():
-        """Part from the other processes, if there are any."""
+        """Leave the process group, if there is one."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
 
@@ -113,7 +113,7 @@ class _SharedBatchNorm(nn.BatchNorm1d):
 
 
 class _Normalised(torch.autograd.Function):
-    """Less the mean and over the standard deviation of the whole batch: one exchange forwards, one back."""
+    """Standardise by whole-batch statistics: one all-gather forward, one all-reduce backward."""
 
     @staticmethod
     def forward(ctx, x, eps):

@@ -4,12 +4,13 @@ Read with ``weights_only``: nothing in the file is executed.
 """
 
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from xpsvae.errors import InputError
-from xpsvae.model.recipe import RECIPES
+from xpsvae.model.recipe import choose
 from xpsvae.model.storage import load_into, save
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import write_text
@@ -18,8 +19,9 @@ __all__ = ["load_published", "save_published"]
 
 DAMAGE = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError)
 
-# How these weights were trained, and the last line of the authors' log (section 2). Their seed is not known.
-RECIPE = {"source": "published", "recipe": "published", **RECIPES["published"], "n_latents": 6, "seed": None}
+# How these weights were trained, in the form that training leaves, and the last line of the authors' log
+# (section 2). Their seed is not known.
+RECIPE = asdict(choose("published")) | {"source": "published", "seed": None, "checkpoint_every": None}
 LAST_EPOCH = {
     "epoch": 5000, "step": 5000 * 441, "lr": 1.0870e-9,
     "loss": -94.8665, "reconstruction": -106.1572, "kl": 11.2907,

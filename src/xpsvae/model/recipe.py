@@ -1,13 +1,15 @@
 """Training recipes by name, and every choice of a training run.
 
-`config.yaml` lists the same recipes for the workflow; a test holds the two equal.
+`config.yaml` lists the same recipes for the workflow, its schema the same bounds; a test holds them equal.
 """
 
+import math
 from dataclasses import MISSING, dataclass, fields
+from numbers import Integral, Real
 
 from xpsvae.errors import InputError
 
-__all__ = ["RECIPES", "Recipe", "choose"]
+__all__ = ["RECIPES", "WHOLE", "Recipe", "choose"]
 
 RECIPES = {
     "published": {
@@ -33,6 +35,18 @@ RECIPES = {
     },
 }
 
+# Lowest and highest value of what is counted.
+WHOLE = {
+    "epochs": (1, 10**6),
+    "batch_size": (2, 10**6),
+    "restart_every": (1, 10**6),
+    "n_latents": (1, 110),
+    "window": (0, 10**9),
+    "seed": (0, 2**32 - 1),
+    "validate_every": (1, 10**6),
+    "checkpoint_every": (1, 10**6),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -48,7 +62,7 @@ class Recipe:
     free_bits: float  # [nat] divergence of a latent that costs nothing
     warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
     restart_every: int = 0  # cosine: epochs from one restart to the next
-    final_learning_rate: float = 0.0  # cosine: where the rate is about to arrive at a restart
+    final_learning_rate: float = 0.0  # cosine: the smallest, reached just before a restart
     n_latents: int = 6
     window: int = 0  # stars held at a time, by all processes together; 0: all stars, in each
     seed: int = 0  # of the initial weights, the order of the stars and the noise
@@ -58,14 +72,24 @@ class Recipe:
     def __post_init__(self):
         if self.schedule not in ("one-cycle", "cosine"):
             raise InputError(f"training: schedule is {self.schedule!r}: write one-cycle or cosine.")
-        counts = ["epochs", "n_latents", "validate_every", "checkpoint_every"]
-        for name in counts + ["restart_every"] * (self.schedule == "cosine"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training: {name} is {getattr(self, name)}: it has to be at least 1.")
-        if self.batch_size < 2:
-            raise InputError(f"training: batch_size is {self.batch_size}: it has to be at least 2.")
+        unused = ("restart_every", "final_learning_rate") if self.schedule == "one-cycle" else ("warm_up",)
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type is str or name in unused:
+                continue
+            if name in WHOLE and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise InputError(f"training: {name} is {value!r}: it has to be a whole number.")
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+                raise InputError(f"training: {name} is {value!r}: it has to be a finite number.")
+            lowest, highest = WHOLE.get(name, (0, math.inf))
+            if value < lowest:
+                raise InputError(f"training: {name} is {value}: it has to be at least {lowest}.")
+            if value > highest:
+                raise InputError(f"training: {name} is {value}: it has to be at most {highest}.")
         if not self.learning_rate > 0:
             raise InputError(f"training: learning_rate is {self.learning_rate}: it has to be positive.")
+        if self.kl_warm_up > 1:
+            raise InputError(f"training: kl_warm_up is {self.kl_warm_up}: it has to be at most 1.")
         if self.schedule == "one-cycle" and not 0 < self.warm_up < 1:
             raise InputError(f"training: warm_up is {self.warm_up}: it has to lie between 0 and 1.")
 

@@ -35,7 +35,12 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
     """
     on_gpu, shared = flat.parameters.is_cuda, processes is not None and processes.number > 1
     plain = on_gpu or shared or flat.parameters.dtype != torch.float32
-    gradient = (by_autograd if plain or not compiled.library() else compiled.gradient)(flat, free_bits)
+    plain = plain or not compiled.library()
+    if plain and not on_gpu:
+        torch.set_num_threads(
+            1
+        )  # the sums of torch's products depend on how many there are; `compiled`'s do not
+    gradient = (by_autograd if plain else compiled.gradient)(flat, free_bits)
 
     def step(rows, noise, learning_rate, kl_weight):
         optimiser.param_groups[0]["lr"] = learning_rate
@@ -102,8 +107,8 @@ class Flat:
     shifts : slice
         Of the parameters: biases in front of normalisations, in the order of the running statistics.
     idle : slice
-        These and the biases of the first layer after the latents, which meet no activation before a
-        normalisation removes them: parameters without effect on the loss.
+        Parameters whose gradient is zero: biases before a batch norm, those of the first layer after the
+        latents among them, since no activation lies between.
     """
 
     def __init__(self, model):
@@ -115,21 +120,27 @@ class Flat:
         self.mirrors = [((d[0], s[0]), (d[1], s[1])) for d, s in pairs[1:-1]]
         self.last = tuple(block[0] for block in pairs[-1])
 
+        normalised = list(self.encoder)
+        for linears, norms in self.mirrors:
+            normalised += zip(linears, norms, strict=True)
+        norms = [norm for _, norm in normalised]
+        self._join_parameters(normalised)
+        self._join_statistics(norms)
+        first_shift = self._places[normalised[0][0].bias]
+        self.shifts = slice(first_shift, first_shift + len(self.running_mean))
+        self.idle = slice(self._places[self.first[0].bias], self.shifts.stop)
+        self.eps, self.momentum = norms[0].eps, norms[0].momentum
+
+    def _join_parameters(self, normalised):
+        """Put all weights, then all biases, into one vector, and let the model's tensors view it."""
         tensors = [linear.weight for linear, _ in self.encoder]
         for group in (self.heads, self.first, *(linears for linears, _ in self.mirrors), self.last):
             tensors += [linear.weight for linear in group]
         for group in (self.heads, self.last, self.first):
             tensors += [linear.bias for linear in group]
-        normalised = list(self.encoder)
-        for linears, norms in self.mirrors:
-            normalised += zip(linears, norms, strict=True)
-        norms = [norm for _, norm in normalised]
-        for group in (
-            [linear.bias for linear, _ in normalised],
-            [norm.weight for norm in norms],
-            [norm.bias for norm in norms],
-        ):
-            tensors += group
+        tensors += [linear.bias for linear, _ in normalised]
+        tensors += [norm.weight for _, norm in normalised]
+        tensors += [norm.bias for _, norm in normalised]
         self.parameters = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).requires_grad_()
         self.gradient = self.parameters.grad = torch.zeros_like(self.parameters)
         self._places, start = {}, 0
@@ -140,6 +151,8 @@ class Flat:
             tensor.grad = self.gradient[start:stop].view(tensor.shape)
             start = stop
 
+    def _join_statistics(self, norms):
+        """Put the running statistics of all normalisations into vectors that these view."""
         self.running_mean = torch.cat([norm.running_mean for norm in norms])
         self.running_var = torch.cat([norm.running_var for norm in norms])
         self.batches = torch.stack([norm.num_batches_tracked for norm in norms])
@@ -149,10 +162,6 @@ class Flat:
             norm.running_mean, norm.running_var = self.running_mean[start:stop], self.running_var[start:stop]
             norm.num_batches_tracked = self.batches[number]
             start = stop
-        first_shift = self._places[normalised[0][0].bias]
-        self.shifts = slice(first_shift, first_shift + start)
-        self.idle = slice(self._places[self.first[0].bias], first_shift + start)
-        self.eps, self.momentum = norms[0].eps, norms[0].momentum
 
     def place(self, tensor):
         """Tell where in the vectors a weight or bias of the model starts."""

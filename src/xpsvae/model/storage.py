@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from xpsvae import digests
 from xpsvae.errors import InputError
 from xpsvae.model.svae import HIDDEN, ScatterVAE
-from xpsvae.products import read_array, read_json, write_arrays, write_atomically, write_json
+from xpsvae.products import read_array, refusal, write_arrays, write_atomically, write_json
+from xpsvae.shape import read_shape
 
 __all__ = ["load", "load_into", "read_weights", "save", "write_weights"]
 
@@ -31,8 +33,16 @@ def save(folder, model, normalisation=None, recipe=None):
         Mean and standard deviation of the coefficients over the G flux.
     recipe : dict, optional
         How the model was trained.
+
+    Raises
+    ------
+    InputError
+        If a weight or the normalisation is not finite.
     """
     folder = Path(folder)
+    _require_finite(folder / "svae.safetensors", model.state_dict())
+    if normalisation is not None:
+        _require_normalisation(folder / "normalisation.npz", normalisation, model.n_inputs)
     write_weights(folder / "svae.safetensors", model.state_dict())
     shape = {"n_inputs": model.n_inputs, "n_latents": model.n_latents, "hidden": list(model.hidden)}
     write_json(folder / "config.json", {"model": shape, "training": recipe})
@@ -52,18 +62,25 @@ def load(folder):
     Raises
     ------
     InputError
-        If a file is missing or damaged, or weights and configuration belong to different models.
+        If a file is missing, damaged or not what the job that trained has written, or weights and
+        configuration belong to different models.
     """
     folder = Path(folder)
-    shape = read_json(folder / "config.json").get("model", {})
-    if not {"n_inputs", "n_latents"} <= shape.keys():
-        raise InputError(f"{folder / 'config.json'} does not describe a model: retrain it.")
+    config, weights, normalisation = (
+        folder / name for name in ("config.json", "svae.safetensors", "normalisation.npz")
+    )
+    for path in (config, weights, normalisation):
+        digests.verify(path)
+    shape = read_shape(config)
     model = ScatterVAE(shape["n_inputs"], shape["n_latents"], shape.get("hidden", HIDDEN))
-    load_into(model, read_weights(folder / "svae.safetensors"), folder / "svae.safetensors")
+    load_into(model, read_weights(weights), weights)
     model.normalisation = None
-    if (folder / "normalisation.npz").is_file():
-        arrays = read_array(folder / "normalisation.npz")
-        model.normalisation = arrays["mu"], arrays["sigma"]
+    if normalisation.is_file():
+        arrays = read_array(normalisation)
+        pair = (
+            tuple(arrays.get(name) for name in ("mu", "sigma")) if isinstance(arrays, dict) else (None,) * 2
+        )
+        model.normalisation = _require_normalisation(normalisation, pair, model.n_inputs)
     return model.eval()
 
 
@@ -73,7 +90,7 @@ def load_into(model, weights, source):
     Raises
     ------
     InputError
-        If names or shapes differ from the model's.
+        If names or shapes differ from the model's, or a weight is not finite.
     """
     own = model.state_dict()
     wrong = [
@@ -89,6 +106,7 @@ def load_into(model, weights, source):
             f"{source} holds the weights of another architecture: {wrong[0]} is {here} there and {there} in "
             f"the model ({len(wrong)} tensors differ); give the weights that belong to the configuration."
         )
+    _require_finite(source, weights)
     model.load_state_dict(weights)
 
 
@@ -116,18 +134,38 @@ def read_weights(path):
     InputError
         If the file is missing, truncated or not safetensors.
     """
-    try:
+    with refusal(path, "a readable safetensors file"):
         content = Path(path).read_bytes()
         (length,) = struct.unpack_from("<Q", content)
         header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
         header.pop("__metadata__", None)
-        tensors = {}
-        for name, entry in header.items():
+        tensors, end = {}, 0
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
             start, stop = entry["data_offsets"]
+            if start != end:
+                raise ValueError(f"{name} begins at byte {start} of the numbers, not at {end}")
             array = np.frombuffer(data[start:stop], DTYPES[entry["dtype"]])
-            tensors[name] = torch.from_numpy(array.reshape(entry["shape"]).copy())
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: train the model first.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise InputError(f"{path} is not a readable safetensors file ({error}): train again.") from error
+            tensors[name], end = torch.from_numpy(array.reshape(entry["shape"]).copy()), stop
+        if end != len(data):
+            raise ValueError(f"it has {len(data)} bytes of numbers, not {end}")
     return tensors
+
+
+def _require_finite(source, tensors):
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{source}: the weights {name} are not all finite numbers: train again.")
+
+
+def _require_normalisation(source, pair, width):
+    """Return mean and standard deviation if they are what coefficients can be standardised by."""
+    good = all(
+        isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.shape == (width,)
+        for array in pair
+    )
+    if not good or not np.isfinite(pair).all() or not (pair[1] > 0).all():
+        raise InputError(
+            f"{source} does not hold a mean 'mu' and a positive standard deviation 'sigma' for each of "
+            f"{width} coefficients: train again."
+        )
+    return pair

@@ -9,6 +9,7 @@ import argparse
 import math
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -57,9 +58,9 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     checkpoints : path-like, optional
         Folder for checkpoints. A run of the same data and recipe that finds one there goes on from it.
     device : str, optional
-        By default CUDA where there is one, else the CPU; which, is said on standard error.
+        By default CUDA where there is one, else the CPU; the choice is printed to stderr.
     report : function (row), optional
-        Called with each row of the history as its epoch ends; by default standard error is told.
+        Called with each row of the history as its epoch ends; by default progress goes to stderr.
     **training
         Arguments of `xpsvae.model.recipe.choose`: the name of a recipe, and what to do differently.
 
@@ -76,7 +77,48 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     """
     recipe = choose(**training)
     processes = Processes(device)
-    device = processes.device
+    x, x_err, validation, names = _examined(x, x_err, validation, recipe, processes)
+    data = [*zip(names, x, x_err, strict=True), *([("validation", *validation)] if validation else [])]
+    run = [asdict(recipe), [len(array) for _, array, _ in data], x[0].shape[1]]
+    run.append(examine(data, processes, torch.get_num_threads()))
+    with processes.together():
+        checkpoints = Checkpoints(checkpoints if processes.first else None, fingerprint(run))
+    with closing(checkpoints):
+        return _trained(recipe, x, x_err, validation, checkpoints, processes, report)
+
+
+def _trained(recipe, x, x_err, validation, checkpoints, processes, report):
+    """Train from the newest checkpoint, or from the beginning, to the last epoch."""
+    stars = Stars(x, x_err, recipe.window, recipe.batch_size, processes)
+    held_out = tuple(torch.from_numpy(array).to(processes.device) for array in validation)
+    model, step, state, generator = _begin(recipe, x[0].shape[1], stars, processes)
+    history = checkpoints.resume(state)
+    history, snapshot = processes.gather((history, state.snapshot()))[0]
+    state.restore(snapshot)
+    steps = stars.steps()  # an epoch
+    if processes.first:
+        where = processes.device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
+        n_stars = sum(map(len, x))
+        print(f"Training on the {where}: {n_stars} stars, {steps} steps an epoch.", file=sys.stderr)
+    report = report or Progress(recipe.epochs, len(history))
+    for epoch in range(len(history), recipe.epochs):
+        losses = _epoch(model, step, state, generator, epoch, recipe, stars, processes)
+        taken = (epoch + 1) * steps
+        rate = learning_rate(recipe, taken - 1, steps)
+        row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
+        last = epoch + 1 == recipe.epochs
+        if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
+            row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
+        history.append(row)
+        if processes.first:
+            if last or (epoch + 1) % recipe.checkpoint_every == 0:
+                checkpoints.save(state, history)
+            report(row)
+    return Fitted(model.eval().cpu(), history, recipe, checkpoints, processes)
+
+
+def _examined(x, x_err, validation, recipe, processes):
+    """Check data against recipe and processes; return shards of both, the validation pair, shard names."""
     if recipe.batch_size % processes.number:
         raise InputError(
             f"training: batch_size is {recipe.batch_size}, which {processes.number} processes cannot share "
@@ -91,14 +133,12 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
                 f"{recipe.batch_size}: give more stars or a smaller batch_size."
             )
         validation = checked(*validation, "validation", width) if validation else ()
-    data = [*zip(names, x, x_err, strict=True), *([("validation", *validation)] if validation else [])]
-    run = [asdict(recipe), [len(array) for _, array, _ in data], width]
-    run.append(examine(data, processes, torch.get_num_threads()))
-    with processes.together():
-        checkpoints = Checkpoints(checkpoints if processes.first else None, fingerprint(run))
+    return x, x_err, validation, names
 
-    stars = Stars(x, x_err, recipe.window, recipe.batch_size, processes)
-    held_out = tuple(torch.from_numpy(array).to(device) for array in validation)
+
+def _begin(recipe, width, stars, processes):
+    """Make the model and all that changes with it: step, state, generator of the order and the noise."""
+    device = processes.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = processes.share(ScatterVAE(width, recipe.n_latents).to(device))
@@ -111,39 +151,23 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
     step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, processes)
+    return model, step, state, generator
 
-    history = checkpoints.resume(state)
-    history, snapshot = processes.gather((history, state.snapshot()))[0]
-    state.restore(snapshot)
-    steps = stars.steps()  # an epoch
-    where = device.upper() if torch.cuda.is_available() else "CPU (no GPU is available)"
-    if processes.first:
-        print(f"Training on the {where}: {n_stars} stars, {steps} steps an epoch.", file=sys.stderr)
-    report = report or Progress(recipe.epochs, len(history))
-    for epoch in range(len(history), recipe.epochs):
-        before = state.snapshot()
-        losses = torch.empty(steps, 2, device=device)
-        model.train()
-        for number, batch in enumerate(_batches(recipe, epoch, stars, generator, processes)):
-            losses[number, 0], losses[number, 1] = step(*batch)
-        processes.average(losses)
-        exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
-        if len(exploded):
-            state.restore(before)
-            batches = _batches(recipe, epoch, stars, generator, processes)
-            _explain(model, step, batches, int(exploded[0]), epoch, stars, processes)
-        taken = (epoch + 1) * steps
-        rate = learning_rate(recipe, taken - 1, steps)
-        row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
-        last = epoch + 1 == recipe.epochs
-        if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
-            row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
-        history.append(row)
-        if processes.first:
-            if last or (epoch + 1) % recipe.checkpoint_every == 0:
-                checkpoints.save(state, history)
-            report(row)
-    return Fitted(model.eval().cpu(), history, recipe, checkpoints, processes)
+
+def _epoch(model, step, state, generator, epoch, recipe, stars, processes):
+    """Take the steps of an epoch; return their losses, or name the star with which they exploded."""
+    before = state.snapshot()
+    losses = torch.empty(stars.steps(), 2, device=processes.device)
+    model.train()
+    for number, batch in enumerate(_batches(recipe, epoch, stars, generator, processes)):
+        losses[number, 0], losses[number, 1] = step(*batch)
+    processes.average(losses)
+    exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
+    if len(exploded):
+        state.restore(before)
+        batches = _batches(recipe, epoch, stars, generator, processes)
+        _explain(model, step, batches, int(exploded[0]), epoch, stars, processes)
+    return losses
 
 
 def learning_rate(recipe, step, steps_per_epoch):
@@ -214,8 +238,10 @@ def _means(losses):
 
 @torch.inference_mode()
 def _validate(model, x, x_err, seed):
-    """Mean loss of held-out stars, with the same noise each time."""
+    """Mean loss of held-out stars, with the same noise and the same order of sums (one thread) each time."""
     model.eval()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     generator = torch.Generator(x.device).manual_seed(seed)
     noise = torch.randn(len(x), model.n_latents, generator=generator, device=x.device)
     terms = []
@@ -223,7 +249,9 @@ def _validate(model, x, x_err, seed):
         mean, log_var, x_hat, scatter = model(chunk, numbers)
         kl = loss.kl_divergence(mean, log_var).sum(1)
         terms.append(torch.stack((loss.reconstruction(chunk, errors**2, x_hat, scatter), kl), 1))
-    return _means(torch.cat(terms))
+    means = _means(torch.cat(terms))
+    torch.set_num_threads(threads)
+    return means
 
 
 def _explain(model, step, batches, failed, epoch, stars, processes):

@@ -12,7 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from xpsvae import scratch
 from xpsvae.errors import InputError
+from xpsvae.paper.pdf import require_whole
 from xpsvae.products import write_atomically
 from xpsvae.tex import escape
 
@@ -140,13 +142,18 @@ def typeset(tex, sources, output):
     Raises
     ------
     InputError
-        If latexmk or a source is missing, or at the first LaTeX error, undefined reference or citation.
+        If latexmk or a source is missing, a figure is damaged, the folder for temporary files is full, or at
+        the first LaTeX error, undefined reference or citation.
     """
     if shutil.which("latexmk") is None:
         raise InputError(
             "latexmk is not installed: apt-get install latexmk texlive-latex-recommended texlive-publishers "
             "texlive-plain-generic texlive-fonts-recommended lmodern."
         )
+    for path in sources.values():
+        if Path(path).suffix == ".pdf" and Path(path).exists():
+            require_whole(path)
+    scratch.require_space()
     with tempfile.TemporaryDirectory(prefix="xpsvae-paper-") as folder:
         for name, path in {"ms.tex": tex, **sources}.items():
             target = Path(folder, name)
@@ -170,6 +177,7 @@ def typeset(tex, sources, output):
         if problem is None and run.returncode:
             problem = f"latexmk stopped with status {run.returncode}: {_last_line(run.stderr or run.stdout)}"
         if problem:
+            scratch.require_space()
             raise InputError(f"{tex} cannot be typeset: {problem}.")
         with write_atomically(output) as temporary:
             shutil.copyfile(Path(folder, "ms.pdf"), temporary)
@@ -196,7 +204,7 @@ def first_problem(log):
         if "Undefined control sequence" in message and macro:
             message = f"undefined control sequence {macro.group(1)}"
         return f"{message} in {file}, line {line}"
-    fatal = re.search(r"^! (.+?)\.?$", log, re.MULTILINE)
+    fatal = re.search(r"^! ?(.+?)\.?$", log, re.MULTILINE)  # pdfTeX's own have no space
     if fatal:
         return fatal.group(1)
     undefined = re.search(r"Warning: (Reference|Citation) [`'](.+?)' on page \S+ undefined", log)

@@ -7,7 +7,11 @@ true when the numbers change.
 
 import re
 
+import numpy as np
+
+from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import CLASSIFIERS
+from xpsvae.analysis.tracks import is_main_sequence
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
 from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
@@ -18,15 +22,20 @@ __all__ = [
     "catalog_macros",
     "comparison_macros",
     "cutflow_table",
+    "discussion_macros",
+    "label_macros",
     "latent_macros",
     "model_macros",
     "n_parameters",
     "paper_macros",
+    "pull_macros",
+    "spectra_macros",
     "switch_macros",
     "switches",
     "track_macros",
 ]
 
+FEWEST = 5  # stars in a bin of a track that is drawn (`xpsvae.plot.style.FEWEST_STARS`) and counted
 WELL_FILLED = 100  # stars in a bin of the fixed-[M/H] track whose mean is quoted
 LABEL_SYMBOLS = {
     "logg": r"$\log g$",
@@ -51,6 +60,10 @@ def paper_macros():
         "PaperAccLabelExtinction": decimal(0.70),
         "PaperAccLatent": decimal(0.84),
         "PaperMajority": decimal(0.722, 3),
+        "HattoriRmse": "0.0436",  # of [alpha/M] [dex]
+        "HattoriSodium": "589",  # [nm]
+        "HattoriMagnesium": "516",
+        "FallowsFormal": "0.029",  # median formal uncertainty of [alpha/M] [dex]
     }
 
 
@@ -70,12 +83,15 @@ def switches(crossmatch, config, latent_summary):
     return {
         "HasFlags": not {"starflag", "aspcapflag"} & null,
         "HasActions": not {"j_r", "l_z", "j_z"} & null,
+        "HasAk": "a_k" not in null,
+        "AspcapLabels": crossmatch.get("files", {}).get("teff_and_logg") == "aspcap",
         "StoredCorrelations": "correlations" in crossmatch,
+        "FetchedCorrelations": crossmatch.get("correlations", {}).get("from") == "datalink",
         "PublishedModel": recipe.get("source") == "published",
         "PublishedRecipe": recipe.items() >= RECIPES["published"].items(),
-        "KlWarmUp": recipe["kl_warm_up"] > 0,
-        "FreeBits": recipe["free_bits"] > 0,
-        "OneCycle": recipe["schedule"] == "one-cycle",
+        "KlWarmUp": recipe.get("kl_warm_up", 0) > 0,
+        "FreeBits": recipe.get("free_bits", 0) > 0,
+        "OneCycle": recipe.get("schedule") == "one-cycle",
         "DeadLatents": bool(latent_summary["dead"]),
     }
 
@@ -94,13 +110,19 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
     zero_point : float
         Of the G band [mag].
     """
-    counts, labels = cutflow["stars"], crossmatch["labels"]
+    counts, labels, published = cutflow["stars"], crossmatch["labels"], cutflow["paper_stars"]
     g = stars["phot_g_mean_mag"]
     return {
         **{f"N{name.capitalize()}": count(number) for name, number in counts.items()},
+        "PristineShare": decimal(100 * counts["pristine"] / counts["good"] if counts["good"] else None, 1),
+        "PaperPristineShare": decimal(100 * published["pristine"] / published["good"], 1),
         "NRows": count(labels["rows"]),
         "NDuplicateRows": count(labels["duplicates_dropped"]),
-        "NUnmatched": count(labels["unmatched"]),
+        "UnmatchedSources": (
+            f"{count(labels['unmatched'])} labelled sources lack a spectrum"
+            if labels["unmatched"]
+            else "every labelled source has a spectrum"
+        ),
         "GMin": decimal(g.min(), 1),
         "GMax": decimal(g.max(), 1),
         "GMedian": decimal(g.median(), 1),
@@ -108,6 +130,52 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
         "LoggSpread": decimal(_spread(stars["logg"]), 1),
         "FluxWeight": significant(flux_weight, 1),
         "ZeroPoint": decimal(zero_point, 4),
+    }
+
+
+def label_macros(stars, pristine):
+    """How precise T_eff is, and how many stars of pristine labels are dwarfs.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        ``teff``, ``teff_err`` [K] and ``logg`` of the catalogue.
+    pristine : array of bool
+    """
+    chosen = stars[np.asarray(pristine, dtype=bool)]
+    dwarfs = is_main_sequence(chosen["teff"], chosen["logg"])
+    return {
+        "TeffError": decimal(stars["teff_err"].median(), 0),
+        "PristineDwarfs": decimal(100 * dwarfs.mean() if len(chosen) else None, 1),
+    }
+
+
+def pull_macros(pulls):
+    """How wide residuals are in units of the errors that the loss gives them.
+
+    Parameters
+    ----------
+    pulls : dict
+        ``pulls`` of ``comparison/summary.json`` (`xpsvae.compare.residuals.pulls`).
+    """
+    widths, alone = (pulls["coefficients"][name] for name in ("width", "width_error"))
+    half, median = len(widths) // 2, _median(widths)
+    noisiest = sorted(range(len(alone)), key=alone.__getitem__)[-2:]
+    low, high = (sorted(widths)[round(part * (len(widths) - 1))] for part in (0.05, 0.95))
+    return {
+        "PullWidth": decimal(median),
+        "PullRange": f"{decimal(low)} to {decimal(high)}",
+        "PullChi": decimal(pulls["chi2"]),
+        "PullNarrow": count(sum(width < 1 for width in alone)),
+        "PullVerdict": "too large" if median < 0.95 else "too small" if median > 1.05 else "about right",
+        "PullsByMagnitude": listing(
+            f"{decimal(part['width'])} for $G$ of {decimal(part['g'][0], 1)} to {decimal(part['g'][1], 1)}"
+            for part in pulls["magnitudes"]
+        ),
+        "PullWidest": listing(
+            f"{decimal(alone[number], 1)} for {'BP' if number < half else 'RP'}\\,{number % half}"
+            for number in reversed(noisiest)
+        ),
     }
 
 
@@ -201,7 +269,8 @@ def model_macros(config, history):
     Parameters
     ----------
     config : dict
-        ``model/config.json``: sizes under ``model``, the recipe under ``training``.
+        ``model/config.json``: sizes under ``model``, the recipe under ``training``; what a recipe does not say
+        is not available.
     history : pandas.DataFrame
         ``model/history.csv``; its last row is where training ended.
     """
@@ -209,19 +278,23 @@ def model_macros(config, history):
     return {
         "NCoefficientsAll": count(config["model"]["n_inputs"]),
         "NParameters": count(n_parameters(**config["model"])),
-        "NEpochs": count(recipe["epochs"]),
-        "BatchSize": count(recipe["batch_size"]),
-        "LearningRate": significant(recipe["learning_rate"], 1),
-        "WarmUp": count(round(100 * recipe["warm_up"])),
-        "FreeBits": decimal(recipe["free_bits"], 2),
-        "KlWarmUp": count(round(100 * recipe["kl_warm_up"])),
-        "RestartEvery": count(recipe["restart_every"]),
-        "WeightDecay": decimal(recipe["weight_decay"], 2),
+        "NEpochs": count(recipe.get("epochs")),
+        "BatchSize": count(recipe.get("batch_size")),
+        "LearningRate": significant(recipe.get("learning_rate"), 1),
+        "WarmUp": _percent(recipe.get("warm_up")),
+        "FreeBits": decimal(recipe.get("free_bits"), 2),
+        "KlWarmUp": _percent(recipe.get("kl_warm_up")),
+        "RestartEvery": count(recipe.get("restart_every")),
+        "WeightDecay": decimal(recipe.get("weight_decay"), 2),
         "LossTrain": decimal(last["loss"], 1),
         "LossTest": decimal(last["val_loss"], 1),
         "LossTestReconstruction": decimal(last["val_reconstruction"], 1),
         "LossTestKl": decimal(last["val_kl"], 1),
     }
+
+
+def _percent(fraction):
+    return count(None if fraction is None else round(100 * fraction))
 
 
 def n_parameters(n_inputs, hidden, n_latents):
@@ -257,7 +330,9 @@ def latent_macros(summary, dimensions):
     chosen = [
         f"{_latent(dimensions[label])} for {symbol} ({_rank(dimensions, label)})"
         for label, symbol in LABEL_SYMBOLS.items()
+        if label != "alpha_m"
     ]
+    alpha = dimensions["association"]["alpha_m"][str(dimensions["alpha_m"])]
     edge = dimensions["boundary"]
     return {
         "NLatents": count(summary["n_latents"]),
@@ -268,12 +343,17 @@ def latent_macros(summary, dimensions):
         "WeakestKl": decimal(min(summary["kl"]), 2),
         "KlList": listing(decimal(value, 2) for value in summary["kl"]),
         "ChosenLatents": listing(chosen),
+        "AlphaLatent": _latent(dimensions["alpha_m"]),
+        "AlphaLatentRank": decimal(alpha["spearman"], 2),
+        "AlphaLatentInformation": decimal(alpha["mutual_information"], 3),
+        "AlphaLatentFloor": decimal(alpha["floor"], 3),
         "MhLatent": _latent(dimensions["m_h"]),
         "BoundaryLatent": _latent(edge["dimension"]),
         "BoundaryValue": decimal(edge["value"], 2),
         "BoundarySide": edge["ms_side"],
         "BoundaryAccuracy": decimal(100 * edge["accuracy"], 1),
         "BoundaryMajority": decimal(100 * edge["majority"], 1),
+        "BoundaryAll": decimal(100 * dimensions["boundary_all"], 1),
     }
 
 
@@ -287,7 +367,7 @@ def _rank(dimensions, label):
 
 
 def track_macros(kiel, metallicity, live):
-    """How well the bins of the tracks are filled.
+    """How well the bins of the tracks are filled; those with fewer than `FEWEST` stars count as empty, as in figures.
 
     Parameters
     ----------
@@ -296,18 +376,19 @@ def track_macros(kiel, metallicity, live):
     live : sequence of int
         1-based live dimensions: only those are said to follow a branch.
     """
-    macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique())}
+    macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique()), "FewestStars": _word(FEWEST)}
     for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
-        bins = kiel["n"][kiel["branch"] == branch]
+        bins = kiel[kiel["branch"] == branch]
+        filled = bins[bins["n"] >= FEWEST]
         windows = metallicity["n"][metallicity["branch"] == branch]
         macros |= {
             f"N{suffix}Bins": count(len(bins)),
-            f"N{suffix}Filled": count((bins > 0).sum()),
-            f"{suffix}BinMedian": count(bins[bins > 0].median()),
+            f"N{suffix}Filled": count(len(filled)),
+            f"{suffix}BinMedian": count(filled["n"].median()),
             f"N{suffix}Windows": count(len(windows)),
-            f"N{suffix}Empty": count((windows == 0).sum()),
+            f"N{suffix}Empty": count((windows < FEWEST).sum()),
         }
-        followed, rank = _follows(kiel[(kiel["branch"] == branch) & (kiel["n"] > 0)], live)
+        followed, rank = _follows(filled, live)
         macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
     return macros
 
@@ -322,7 +403,7 @@ def _follows(track, live):
     return _latent(best.removeprefix("z_")), ranks[best]
 
 
-def comparison_macros(summary, per_star):
+def comparison_macros(summary, per_star, components):
     """How the sVAE compares with every other model, in coefficients and in flux.
 
     Parameters
@@ -331,29 +412,55 @@ def comparison_macros(summary, per_star):
         ``comparison/summary.json``: ``models`` are what each says of itself (`xpsvae.compare.registry.card`).
     per_star : pandas.DataFrame
         ``comparison/per_star.parquet``; medians are over the stars for which every model has a prediction.
+    components : dict
+        ``comparison/components.json``.
     """
+    equal = _fewest(components, "coefficients"), _fewest(components, "flux")
     cards = {card["model"]: card for card in summary["models"]}
     others = [card for name, card in cards.items() if name != "svae"]
     coefficients, flux = summary["coefficients"], summary["wavelengths"]
-    ratios = {
-        name: _median(coefficients[name]["ratio"]) for name in cards if "ratio" in coefficients.get(name, {})
-    }
+    ratios, flux_ratios = (
+        {
+            card["prose"]: _median(space[name]["ratio"])
+            for name, card in cards.items()
+            if "ratio" in space.get(name, {})
+        }
+        for space in (coefficients, flux)
+    )
     return {
         "NCoefficients": count(len(coefficients["svae"]["rmse"])),
         "HalfCoefficients": count(len(coefficients["svae"]["rmse"]) // 2),
         "NWavelengths": count(len(flux["svae"]["rmse"])),
         "NModelsCompared": _word(len(others)),
         "ModelTexts": "\n\n".join(filled(card["text"], card["summary"], _number) for card in others),
-        "ModelRatios": listing(
-            f"that of {cards[name]['prose']} is {decimal(ratio)} times as large"
-            for name, ratio in ratios.items()
-        ),
+        "ModelRatios": _times(ratios),
+        "FluxModelRatios": _times(flux_ratios),
         "CoefficientRatios": " ".join(_ratios(cards, coefficients, "coefficients")),
         "FluxRatios": " ".join(_ratios(cards, flux, "wavelengths")),
+        "NKnownCoefficients": count(len(_known(cards, per_star, "coefficient"))),
+        "NKnownFlux": count(len(_known(cards, per_star, "flux"))),
         "CoefficientErrors": listing(_errors(cards, per_star, "coefficient")),
         "FluxErrors": listing(_errors(cards, per_star, "flux")),
-        "SvaeVersus": listing(f"{_versus(ratio)} {cards[name]['prose']}" for name, ratio in ratios.items()),
+        "ComponentsCoefficients": equal[0],
+        "ComponentsFlux": equal[1],
+        "SvaeVersus": _all_versus(ratios),
+        "SvaeVersusFlux": _all_versus(flux_ratios),
     }
+
+
+def _times(ratios):
+    return listing(f"that of {prose} is {decimal(ratio)} times as large" for prose, ratio in ratios.items())
+
+
+def _all_versus(ratios):
+    return listing(f"{_versus(ratio)} {prose}" for prose, ratio in ratios.items())
+
+
+def _fewest(components, space):
+    """Fewest principal components whose median error is not above the sVAE's."""
+    ratios = components[space]["median"]
+    enough = [number for number, ratio in zip(components["components"], ratios, strict=True) if ratio <= 1]
+    return count(enough[0]) if enough else f"more than {count(components['components'][-1])}"
 
 
 def _ratios(cards, space, what):
@@ -367,10 +474,18 @@ def _ratios(cards, space, what):
             )
 
 
+def _rmse_columns(cards, per_star, kind):
+    return {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
+
+
+def _known(cards, per_star, kind):
+    """Stars for which every model has a prediction."""
+    return per_star.dropna(subset=list(_rmse_columns(cards, per_star, kind).values()))
+
+
 def _errors(cards, per_star, kind):
-    columns = {name: f"rmse_{kind}_{name}" for name in cards if f"rmse_{kind}_{name}" in per_star}
-    known = per_star.dropna(subset=list(columns.values()))
-    for name, column in columns.items():
+    known = _known(cards, per_star, kind)
+    for name, column in _rmse_columns(cards, per_star, kind).items():
         yield f"{decimal(known[column].median(), 1)} with {cards[name]['prose']}"
 
 
@@ -492,34 +607,129 @@ def switch_macros(label_features, leakage):
     }
 
 
-def alpha_track_macros(tracks, live):
-    """How far live latents and labels move along the track of fixed [M/H].
+VARIANTS = {
+    "label_features": "Labels in the published order",
+    "leakage": "Test stars drawn at random",
+}
+"""What the table of variants calls the choices that it shows."""
+
+RED, BLUE = (640.0, 900.0), 400.0  # [nm] where residuals of flux are quoted: a window, and what lies below
+
+
+def spectra_macros(spectra):
+    """How far the reconstructed spectra along the tracks lie from the observed ones.
+
+    Parameters
+    ----------
+    spectra : pandas.DataFrame
+        ``tracks/spectra.parquet``.
+    """
+    macros = {"RedWindow": f"{RED[0]:.0f} to {RED[1]:.0f}", "BlueEdge": f"{BLUE:.0f}"}
+    for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
+        shown = spectra[spectra["branch"] == branch]
+        red, blue = [], []
+        for wavelength, residual in zip(shown["wavelength"], shown["residual"], strict=True):
+            size = 100 * np.abs(np.asarray(residual))
+            red.append(size[(np.asarray(wavelength) >= RED[0]) & (np.asarray(wavelength) <= RED[1])])
+            blue.append(size[np.asarray(wavelength) < BLUE])
+        for name, parts in (("Red", red), ("Blue", blue)):
+            values = np.concatenate(parts) if parts else np.array([])
+            macros[f"Residual{suffix}{name}"] = (
+                f"{decimal(np.median(values), 1)} per cent" if values.size else "unknown, as no bin holds a star"
+            )
+    return macros
+
+
+def discussion_macros(report):
+    """Say what colours explain, and what the classifiers score on either side of a temperature.
+
+    Parameters
+    ----------
+    report : dict
+        ``alpha/classifiers.json``.
+    """
+    scores, sides = _by_classifier(report), report["by_teff"]
+    colours, beyond = ("label_extinction", "label"), ("label_latent", "label_extinction")
+    adds = {name: _adds(sides[name]) for name in ("below", "above")}
+    return {
+        "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
+        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}),
+        "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
+        "TeffSplit": count(sides["split"]),
+        "TeffBelow": _side(sides["below"]),
+        "TeffAbove": _side(sides["above"]),
+        "TeffVerdict": _TEFF_VERDICTS[adds["below"], adds["above"]],
+    }
+
+
+_TEFF_VERDICTS = {
+    (True, True): "the latents add to the labels on both sides",
+    (True, False): "the latents add to the labels on the cool side only",
+    (False, True): "the latents add to the labels on the warm side only",
+    (False, False): "on neither side is a gain of the latents over the labels beyond doubt",
+}
+
+
+def _adds(side):
+    return any(gain["roc_auc"]["interval"][0] > 0 for gain in side["gains"])
+
+
+def _side(side):
+    """Clause on the scores of one side."""
+    if not side["classifiers"]:
+        return (
+            f"with {count(side['n_test_high'])} high-$\\alpha$ stars among {count(side['n_test'])} there is nothing "
+            "to score"
+        )
+    scores = {entry["classifier"]: entry for entry in side["classifiers"]}
+    auc = {
+        name: f"{decimal(entry['roc_auc'], 3)} ({interval(entry['intervals']['roc_auc'])})"
+        for name, entry in scores.items()
+    }
+    (gain,) = (gain["roc_auc"] for gain in side["gains"] if gain["over"] == "label")
+    return (
+        f"labels reach a ROC area of {auc['label']}, latents {auc['latent']} and both together "
+        f"{auc['label_latent']}, {signed(gain['gain'])} ({interval(gain['interval'])}) over labels, on "
+        f"{count(side['n_test'])} test stars of which {count(side['n_test_high'])} are of high $\\alpha$"
+    )
+
+
+def alpha_track_macros(tracks, directions):
+    """How far labels and latents move along the track of fixed [M/H] and along the matched one.
 
     Parameters
     ----------
     tracks : pandas.DataFrame
-        ``alpha/tracks.parquet``. Compared are the first and the last bin with at least `WELL_FILLED` stars; a
-        latent's move is in units of the standard deviation of the stars within these bins.
-    live : sequence of int
-        1-based live dimensions; one that has collapsed moves by rounding only.
+        ``alpha/tracks.parquet``. Only bins with at least `WELL_FILLED` stars count.
+    directions : dict
+        ``alpha/directions.json``: the move is that along the direction for [alpha/M] at fixed [M/H], in units
+        in which the giants' latents have unit standard deviations.
     """
-    fixed = tracks[(tracks["track"] == "fixed_m_h") & (tracks["n"] >= WELL_FILLED)].sort_values("centre")
     macros = {"WellFilled": count(WELL_FILLED)}
-    known = len(fixed) > 1
-    first, last = (fixed.iloc[0], fixed.iloc[-1]) if known else (None, None)
-    moves = {}
-    for name in [f"z_{dimension}" for dimension in live] if known else ():
-        variance = (first["n"] * first[f"{name}_se"] ** 2 + last["n"] * last[f"{name}_se"] ** 2) / 2
-        moves[name] = (last[name] - first[name]) / variance**0.5
-    furthest = max(moves, key=lambda name: abs(moves[name])) if known else None
+    for track, prefix in (("fixed_m_h", "AlphaTrack"), ("matched", "Matched")):
+        bins = tracks[(tracks["track"] == track) & (tracks["n"] >= WELL_FILLED)].sort_values("centre")
+        known = len(bins) > 1
+        moves = along(bins, directions, "alpha_m") if known else None
+        macros |= {
+            f"{prefix}From": decimal(bins["alpha_m"].iloc[0] if known else None),
+            f"{prefix}To": decimal(bins["alpha_m"].iloc[-1] if known else None),
+            f"{prefix}Move": signed(moves[-1] - moves[0] if known else None, 2),
+            f"{prefix}Teff": count(round(_range(bins["teff"]) if known else 0)),
+            f"{prefix}Logg": decimal(_range(bins["logg"]) if known else None),
+            f"{prefix}Mh": decimal(_range(bins["m_h"]) if known else None),
+        }
+    matched = tracks[(tracks["track"] == "matched") & (tracks["n"] >= WELL_FILLED)]
     return macros | {
-        "AlphaTrackFrom": decimal(first["alpha_m"] if known else None),
-        "AlphaTrackTo": decimal(last["alpha_m"] if known else None),
-        "AlphaTrackLatent": _latent(furthest.removeprefix("z_")) if known else NOT_AVAILABLE,
-        "AlphaTrackMove": signed(moves[furthest] if known else None, 2),
-        "AlphaTrackLogg": signed(last["logg"] - first["logg"] if known else None, 2),
-        "AlphaTrackMh": signed(last["m_h"] - first["m_h"] if known else None, 2),
+        "NMatched": count(matched["n"].max() if len(matched) else 0),
+        "AucDirection": decimal(directions["auc_direction"]),
+        "AucPair": decimal(directions["auc_pair"]),
+        "AucPairLatents": listing(map(_latent, directions["pair"] or ())),
+        "AucLive": decimal(directions["auc_live"]),
     }
+
+
+def _range(values):
+    return values.max() - values.min()
 
 
 def _beyond(bounds):
@@ -531,5 +741,5 @@ def _beyond(bounds):
 
 def _gain(bounds):
     if bounds[0] > 0:
-        return "more than resampling the test stars explains"
-    return "a loss" if bounds[1] < 0 else "no more than resampling the test stars explains"
+        return "a gain whose 95 per cent interval lies above zero"
+    return "a loss" if bounds[1] < 0 else "a change whose 95 per cent interval holds zero"

@@ -1,15 +1,15 @@
 """Table 1 of the paper: the scores of the alpha classifiers, as rows, as a LaTeX tabular and as text.
 
 The rows are those of `xpsvae.analysis.classify`, with the majority class and the published values as
-reference. To read it in a terminal:
-``python -m xpsvae.paper.table1 results/library/corrected/tables/table1.json``.
+reference. What other variants make of them is a table of its own, without the rows that they leave as they are.
+To read Table 1 in a terminal: ``python -m xpsvae.paper.table1 FILE``, a ``table1.json``.
 """
 
 import sys
 
 from xpsvae.analysis.classify import CLASSIFIERS, METRICS
 
-__all__ = ["plain_text", "tabular", "table_rows"]
+__all__ = ["plain_text", "table_rows", "tabular", "variants_tabular"]
 
 PUBLISHED_MAJORITY = 0.722
 HEADS = {
@@ -67,28 +67,69 @@ def tabular(rows):
     Returns
     -------
     str
-        Values with two decimals for the published table and three for ours, the latter with the half-width of
-        the 95 % bootstrap interval in units of the last digit: 0.913(12) is 0.913 +- 0.012.
+        Values with two decimals for the published table and three for ours, the latter with the lower and the
+        upper bound of the 95 % bootstrap interval below and above.
     """
+    return _tabular((row["classifier"], row["name"], row["whose"], row) for row in rows)
+
+
+def variants_tabular(corrected, variants):
+    """Classifiers of other variants as a plain LaTeX tabular, those left out that are as in Table 1.
+
+    Parameters
+    ----------
+    corrected : dict
+        First output of `xpsvae.analysis.classify.classify`, as in Table 1.
+    variants : dict of str to dict
+        The same of each other variant, by what is said of it.
+
+    Returns
+    -------
+    str
+        Cells as in `tabular`; the majority class stands before the classifiers of a variant whose test stars are
+        others.
+    """
+    shown = {(row["classifier"], _scores(row)) for row in table_rows(corrected)}
+    lines = [
+        (variant, variant, row["name"], row)
+        for variant, report in variants.items()
+        for row in table_rows(report)
+        if row["whose"] == "here" and (row["classifier"], _scores(row)) not in shown
+    ]
+    return _tabular(lines, "Variant", "Classifier")
+
+
+def _scores(row):
+    return tuple(row[metric] for metric in METRICS)
+
+
+def _tabular(rows, *heads):
+    """Lines of a tabular: each row has the group it belongs to, the group's name, its own, and its scores."""
+    first, second = heads or ("Classifier", "")
     lines = [
         f"\\begin{{tabular}}{{ll{'c' * len(METRICS)}}}",
         "\\hline\\hline",
-        " & ".join(["Classifier", "", *(HEADS[metric] for metric in METRICS)]) + " \\\\",
+        " & ".join([first, second, *(HEADS[metric] for metric in METRICS)]) + " \\\\",
     ]
     previous = None
-    for row in rows:
-        if row["classifier"] != previous:
+    for group, name, own, row in rows:
+        if group != previous:
             lines.append("\\hline")
-        name = row["name"] if row["classifier"] != previous else ""
-        previous = row["classifier"]
         # Braces: a line that began with [ would be read as the argument of the line break before it.
-        cells = [f"{{{name}}}", row["whose"], *(_cell(row, metric) for metric in METRICS)]
+        cells = [f"{{{name if group != previous else ''}}}", own, *(_bounded(row, m) for m in METRICS)]
         lines.append(" & ".join(cells) + " \\\\")
+        previous = group
     return "\n".join([*lines, "\\hline", "\\end{tabular}"]) + "\n"
 
 
+def _bounded(row, metric):
+    """Value with the bounds of its interval below and above."""
+    low, high = (row[f"{metric}_{side}"] for side in ("low", "high"))
+    return _value(row, metric) if low is None else f"${_value(row, metric)}_{{{low:.3f}}}^{{{high:.3f}}}$"
+
+
 def plain_text(rows):
-    """Table 1 for a terminal, with the cells of `tabular`.
+    """Table 1 for a terminal: values, with half the width of the 95 % interval.
 
     Parameters
     ----------
@@ -104,9 +145,7 @@ def plain_text(rows):
     table += [(row["name"], row["whose"], *(_cell(row, metric) for metric in METRICS)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(
-        ["Table 1 (in parentheses: half the 95 % interval, last digits)", *map(str.rstrip, lines)]
-    )
+    return "\n".join(["Table 1 (+-: half the width of the 95 % interval)", *map(str.rstrip, lines)])
 
 
 def _row(classifier, whose, n_test, scores, intervals=None):
@@ -119,12 +158,15 @@ def _row(classifier, whose, n_test, scores, intervals=None):
 
 
 def _cell(row, metric):
-    value = row[metric]
-    if value is None:
+    low, high = (row[f"{metric}_{side}"] for side in ("low", "high"))
+    half = "" if low is None else f"+-{(high - low) / 2:.3f}"
+    return _value(row, metric) + half
+
+
+def _value(row, metric):
+    if row[metric] is None:
         return "--"
-    if row[f"{metric}_low"] is None:
-        return f"{value:.2f}" if row["whose"] == "paper" else f"{value:.3f}"
-    return f"{value:.3f}({1000 * (row[f'{metric}_high'] - row[f'{metric}_low']) / 2:.0f})"
+    return f"{row[metric]:.2f}" if row["whose"] == "paper" else f"{row[metric]:.3f}"
 
 
 if __name__ == "__main__":

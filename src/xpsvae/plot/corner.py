@@ -66,12 +66,12 @@ def corner_axes(width, extents, labels):
 
 @styled
 def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=90):
-    """Draw tracks of fixed [M/H] in the dimensions that trace [M/H], [alpha/M] and T_eff (paper Fig. 12).
+    """Draw tracks of fixed [M/H] in the dimensions chosen for [M/H], [alpha/M] and T_eff (paper Fig. 12).
 
     Parameters
     ----------
     stars : pandas.DataFrame
-        Pristine stars of one branch: m_h [dex], latents z_k.
+        Stars of good labels of one branch: m_h [dex], latents z_k.
     tracks : pandas.DataFrame
         branch, m_h_centre, n, z_k; null where a bin is empty.
     dimensions : dict
@@ -129,9 +129,9 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     key = figure.add_subplot(axes[0, 0].get_gridspec()[0, 1:])
     key.set_axis_off()
     key.text(0.55, 0.97, BRANCHES[branch].label, ha="center", va="top", size=11)
-    chosen = (f"{latent_label(d)}: {traced_labels(d, dimensions) or 'no label'}" for d in shown)
-    key.text(0.55, 0.74, ("    " if len(shown) > 2 else "\n").join(chosen), ha="center", va="top", size=8)
-    bar = figure.colorbar(points, cax=key.inset_axes((0.1, 0.38, 0.9, 0.1)), orientation="horizontal")
+    chosen = (f"{latent_label(d)}: {traced_labels(d, dimensions) or 'traces no label'}" for d in shown)
+    key.text(0.55, 0.8, "\n".join(chosen), ha="center", va="top", size=7)
+    bar = figure.colorbar(points, cax=key.inset_axes((0.1, 0.3, 0.9, 0.08)), orientation="horizontal")
     bar.set_label("[M/H] [dex]", size=8, labelpad=1)
     bar.set_ticks(tracks.m_h_centre.unique()[::2])
     bar.minorticks_off()

@@ -4,6 +4,7 @@ Shared by the figures that show residuals of coefficients and of flux. Nothing h
 """
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from xpsvae.plot.style import new_figure, styled
 
@@ -11,7 +12,7 @@ __all__ = ["residual_panels"]
 
 BINS = 51
 SPAN = 4  # widths of the sVAE's residuals from the middle of a panel to its edge
-ROOM = 1.75  # top of a panel in units of the sVAE's peak: the legend stands above the histograms
+TOP = 1.12  # of a panel, in units of the sVAE's peak: numbers stand beside it, above the wings
 
 
 @styled
@@ -19,7 +20,8 @@ def residual_panels(residuals, statistics, models, columns, names, width, height
     """Draw two rows of histograms.
 
     Each panel spans four widths of the sVAE's residuals about zero and is scaled to the sVAE's peak, so that
-    heights and widths compare between panels; its legend says "bias ± width" of each model.
+    heights and widths compare between panels. Beside the peak stand the bias of each model, on its left with
+    the model's line, and the width, on its right in the same order.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def residual_panels(residuals, statistics, models, columns, names, width, height
     for axes, column, name in zip(panels.flat, columns, names, strict=True):
         reach = _round_up(SPAN * statistics["svae"]["width"][column])
         edges = np.linspace(-reach, reach, BINS + 1)
-        peak = None
+        peak, numbers = None, []
         for model, values in residuals.items():
             look = models[model]
             known = values[np.isfinite(values[:, column]), column]
@@ -58,21 +60,33 @@ def residual_panels(residuals, statistics, models, columns, names, width, height
             bias = statistics[(printed or {}).get(model, model)]["bias"][column]
             spread = statistics[model]["width"][column]
             line = {"color": look.color, "ls": look.linestyle, "lw": 1.1, "zorder": 4}
-            axes.stairs(density / peak, edges, label=f"{_signed(bias)} ± {_rounded(spread)}", **line)
+            shown = axes.stairs(density / peak, edges, **line)
+            numbers.append((shown, _signed(bias), _rounded(spread)))
             if model == "svae":
                 axes.stairs(density / peak, edges, fill=True, color=look.shade(0.2), zorder=1)
-        axes.vlines(0, 0, 1.08, color="0.4", lw=0.7, zorder=5)
-        axes.set(xlim=(-reach, reach), ylim=(0, ROOM), xlabel=rf"$\mathcal{{R}}$({name})")
+        axes.vlines(0, 0, 1.04, color="0.4", lw=0.7, zorder=5)
+        axes.set(xlim=(-reach, reach), ylim=(0, TOP), xlabel=rf"$\mathcal{{R}}$({name})")
         axes.set_xticks([-reach / 2, 0, reach / 2])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
         axes.set_yticks([0, 0.5, 1])
-        axes.legend(loc="upper left", frameon=False, handlelength=1.7, borderpad=0.1, labelspacing=0.2)
+        _print(axes, numbers)
     for axes in panels[:, 0]:
         axes.set_ylabel("Density / sVAE's peak")
-    handles = panels.flat[0].get_legend().legend_handles
-    labels = [f"{models[model].label}, bias ± width" for model in residuals]
+    handles = [shown for shown, _, _ in numbers]
+    labels = [models[model].label for model in residuals]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
+
+
+def _print(axes, numbers):
+    """Write bias and width of each model to the left and to the right of the peak."""
+    handles, biases, widths = zip(*numbers, strict=True)
+    common = {"frameon": False, "fontsize": 7, "title_fontsize": 7, "labelspacing": 0.15, "borderpad": 0}
+    common |= {"handletextpad": 0.25, "borderaxespad": 0.3}
+    left = axes.legend(handles, biases, loc="upper left", title="bias", handlelength=1.35, **common)
+    axes.add_artist(left)
+    bare = [Line2D([], [], ls="") for _ in widths]
+    axes.legend(bare, widths, loc="upper right", title="width", handlelength=0, **common)
 
 
 def _round_up(value):

@@ -12,6 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredText
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.patheffects import Normal, Stroke
 
 from xpsvae.products import write_atomically
 from xpsvae.provenance import current_mark
@@ -23,10 +24,13 @@ __all__ = [
     "FEWEST_STARS",
     "LABELS",
     "METALLICITY_MAP",
+    "PALEST",
+    "PALE_DENSITY",
     "SEQUENCES",
     "SHORT_LABELS",
     "SINGLE",
     "STYLE",
+    "TRACES",
     "Look",
     "arrow",
     "binned_mean",
@@ -51,6 +55,7 @@ __all__ = [
 
 SINGLE, DOUBLE = 3.5, 7.1  # widths of one and of two aastex columns [in]
 FEWEST_STARS = 5  # in a bin of a track: emptier ones are not drawn
+TRACES = 0.5  # least |rank correlation| at which a dimension is said to trace a label
 RESOLUTION = 300  # of the PNG and of rasterised clouds within the PDF [dots per inch]
 
 STYLE = {
@@ -121,9 +126,12 @@ SEQUENCES = {
     "high_alpha": Look("High-α", "#542788", "-", "o", "Purples"),
     "low_alpha": Look("Low-α", "#D9740B", (0, (4, 1.5)), "s", "Oranges"),
     "fixed_m_h": Look("Fixed [M/H]", "#111111", (0, (1, 1)), "D", "Greys"),
+    "matched": Look("Matched", "#1B9E5A", "-", "^", "Greens"),
     "enceladus": Look("Gaia-Enceladus", "#087E98", "", "*", "GnBu"),
 }
+PALEST = 0.3  # part of a sequential map that is too pale for lines and markers
 DENSITY_MAP = "Greys"
+PALE_DENSITY = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.07, 0.45, 256)))  # below tracks
 METALLICITY_MAP = "viridis"
 
 LABELS = {
@@ -153,14 +161,14 @@ def looks(comparison):
 
 
 def latent_label(dimension, dimensions=None):
-    r"""Name a latent dimension, ``$z_5$``, and what it was chosen for, ``$z_5$ (traces $\log g$)``.
+    r"""Name a latent dimension, ``$z_5$``, and what it traces, ``$z_5$ (traces $\log g$, ρ = 0.83)``.
 
     Parameters
     ----------
     dimension : int
         Counted from 1, as in the paper.
-    dimensions : dict of str to int, optional
-        Dimension chosen for each label, by the keys of `SHORT_LABELS`.
+    dimensions : dict, optional
+        Product of the rule choose_dimensions: the dimension of each label and the associations.
     """
     name = f"$z_{{{int(dimension)}}}$"
     labels = traced_labels(dimension, dimensions or {})
@@ -168,8 +176,17 @@ def latent_label(dimension, dimensions=None):
 
 
 def traced_labels(dimension, dimensions):
-    """Labels for which a latent dimension was chosen, joined by commas; empty if for none."""
-    return ", ".join(short for label, short in SHORT_LABELS.items() if dimensions.get(label) == dimension)
+    """Labels that a latent dimension was chosen for and does trace, with the rank correlation; empty if none.
+
+    Not every label has a dimension that traces it: below `TRACES` the choice is only the best there is.
+    """
+    traced = []
+    for label, short in SHORT_LABELS.items():
+        if dimensions.get(label) == dimension:
+            rank = dimensions["association"][label][str(dimension)]["spearman"]
+            if abs(rank) >= TRACES:
+                traced.append(f"{short}, ρ = {rank:.2f}".replace("-", "−"))
+    return "; ".join(traced)
 
 
 def distinct_dimensions(dimensions, labels, available, fewest=2):
@@ -363,7 +380,20 @@ def cloud(axes, x, y, size=0.6, **scatter):
     return axes.scatter(np.asarray(x, dtype=float), np.asarray(y, dtype=float), **settings)
 
 
-def track(axes, x, y, look=None, values=None, cmap=None, norm=None, size=16, line="0.15", **line_settings):
+def track(
+    axes,
+    x,
+    y,
+    look=None,
+    values=None,
+    cmap=None,
+    norm=None,
+    size=16,
+    line="0.15",
+    halo=False,
+    edge="black",
+    **line_settings,
+):
     """Draw the bins of a track as marked points joined by a line that breaks at empty bins.
 
     Parameters
@@ -379,6 +409,10 @@ def track(axes, x, y, look=None, values=None, cmap=None, norm=None, size=16, lin
         Marker area [pt^2].
     line : colour
         Of the line when ``values`` colour the markers.
+    halo : bool
+        Draw a white rim around the line, so that it stands out from a dark density.
+    edge : colour
+        Rim of the markers.
 
     Returns
     -------
@@ -388,6 +422,8 @@ def track(axes, x, y, look=None, values=None, cmap=None, norm=None, size=16, lin
     look = look or Look("", "0.15")
     settings = {"linestyle": look.linestyle, "lw": 1.1, "zorder": 4}
     settings |= {"color": look.color if values is None else line} | line_settings
+    if halo:
+        settings["path_effects"] = [Stroke(linewidth=settings["lw"] + 1.6, foreground="white"), Normal()]
     axes.plot(x, y, **settings)
     shown = np.isfinite(x) & np.isfinite(y)
     colours = {"color": look.color}
@@ -398,7 +434,7 @@ def track(axes, x, y, look=None, values=None, cmap=None, norm=None, size=16, lin
         y[shown],
         s=size,
         marker=look.marker,
-        edgecolors="black",
+        edgecolors=edge,
         linewidths=0.5,
         zorder=settings["zorder"] + 1,
         **colours,

@@ -19,9 +19,11 @@ __all__ = ["flux_to_coefficients"]
 # Where the merged spectrum holds one band alone and the catalogue errors are well behaved [nm].
 _ERROR_RANGES = {"bp": (400.0, 630.0), "rp": (645.0, 980.0)}
 _CHUNK = 4096
+# Error given to the flux: GaiaXPy computes with doubles, the archive stores float32.
+_FLUX_WEIGHTS = {"gaiaxpy": 3e-7, "archive": 1e-6}
 
 
-def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weight=3e-7, prior_scale=0.1):
+def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weight=None, prior_scale=0.1):
     r"""Coefficients and their errors from spectra on the default grid.
 
     Minimises, for each star, |f - A c|^2 / (w median|f|)^2 + sum_j (c_j / p_j)^2 with the prior standard
@@ -45,8 +47,9 @@ def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weigh
         Who made the flux: GaiaXPy's ``calibrate`` (or `coefficients_to_flux`), whose matrices are rounded to
         six digits, or the Gaia archive, whose matrices are not. The wrong one of the two shifts most
         coefficients by several sigma.
-    flux_weight : float
-        w, the error given to the flux, in units of median|f|.
+    flux_weight : float, optional
+        w, the error given to the flux, in units of median|f|; by default 1e-6 for the archive, which stores
+        float32, and 3e-7 for GaiaXPy.
     prior_scale : float
         q, prior standard deviation of the leading coefficients in units of a0.
 
@@ -64,6 +67,7 @@ def flux_to_coefficients(flux, flux_error=None, sampled_by="gaiaxpy", flux_weigh
         is masked or not positive and finite, or a unit is not that of a flux per wavelength.
     """
     basis = dr3_basis(sampled_by)
+    flux_weight = _FLUX_WEIGHTS[sampled_by] if flux_weight is None else flux_weight
     flux = plain("flux", flux, FLUX_UNIT)
     n_stars = flux.shape[0] if flux.ndim else 0
     _check_spectra("flux", flux, (n_stars, len(basis.wavelengths)))

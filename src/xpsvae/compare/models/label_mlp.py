@@ -19,13 +19,12 @@ CHAIN = (
     ("MLP", "learnt"),
     ("XP\nspectrum", "data"),
 )
-TEXT = r"""\textit{Label MLP} is a label-dependent baseline. A multilayer perceptron maps
-$(\teff,\logg,\feh)$ to the logarithm of the flux divided by $F_G$, from which an extinction curve, learnt
-with it, times $\aK$ is subtracted. This is the form of the model of \citet{zhang2023}; size, labels and
-training are ours. As a modelled spectrum is no exact combination of the XP basis functions, its
-coefficients are the most probable ones given the mean and the covariance of the training stars. It predicts
-the <n_predicted> test stars with all four labels and a credible $\aK$; the other <n_unknown> are left out
-wherever it is compared."""
+TEXT = r"""\textit{Label MLP} is a label-dependent baseline. A multilayer perceptron maps $(\teff,\logg,\feh)$
+to the logarithm of the flux divided by $F_G$, from which an extinction curve, learnt with it, times $\aK$ is
+subtracted. This is the form of the model of \citet{zhang2023}; size, labels and training are ours. As a
+modelled spectrum is no exact combination of the XP basis functions, its coefficients are the most probable
+ones given the mean and the covariance of the training stars. It predicts the <n_predicted> test stars with
+all four labels and a credible $\aK$; the other <n_unknown> are left out wherever it is compared."""
 
 MLP_LABELS = ("teff", "logg", "fe_h", "a_k")
 A_K_PER_SFD = 0.310  # [mag] 2MASS K_s, R_V = 3.1: Schlafly & Finkbeiner (2011), table 6

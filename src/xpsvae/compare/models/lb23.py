@@ -30,10 +30,13 @@ def predict(given):
     Returns
     -------
     xpsvae.compare.registry.Prediction
-        The leading coefficients; a star with a value that is not finite is not ``known``.
+        The leading coefficients; a star with a value that is not finite is not ``known``, and none is where
+        the record has no predictions.
     """
     columns = coefficient_columns()
     relative = read_array(given.extras[NEEDS[0]]).astype(float)
+    if not len(relative):  # not in this record
+        relative = np.full((np.count_nonzero(given.test), len(columns)), np.nan)
     coefficients = np.full((len(relative), len(given.mu)), np.nan)
     coefficients[:, columns] = (relative - given.mu[columns]) / given.sigma[columns]
     known = np.isfinite(relative).all(axis=1)

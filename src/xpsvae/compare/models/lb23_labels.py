@@ -15,7 +15,13 @@ PROSE = "that model given labels only"
 LOOK = {"color": "#882255", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v", "cmap": "PuRd"}
 KNOWS_LABELS = True
 NEEDS = ("lb23_label_dependent",)
-CHAIN = (("XP\ncoefficients", "data"), ("stellar labels", "labels"), ("coefficients", "data"))
+CHAIN = (
+    ("XP\ncoefficients", "data"),
+    ("embedding", "learnt"),
+    ("stellar\nlabels", "labels"),
+    ("embedding", "learnt"),
+    ("coefficients", "data"),
+)
 TEXT = r"""\textit{LB23 (labels)} is the model of \citet{leung2024}, used label-dependent; its
 predictions for <n_predicted> test stars come with the authors' record."""
 
@@ -30,10 +36,13 @@ def predict(given):
     Returns
     -------
     xpsvae.compare.registry.Prediction
-        The leading coefficients; a star with a value that is not finite is not ``known``.
+        The leading coefficients; a star with a value that is not finite is not ``known``, and none is where
+        the record has no predictions.
     """
     columns = coefficient_columns()
     relative = read_array(given.extras[NEEDS[0]]).astype(float)
+    if not len(relative):  # not in this record
+        relative = np.full((np.count_nonzero(given.test), len(columns)), np.nan)
     coefficients = np.full((len(relative), len(given.mu)), np.nan)
     coefficients[:, columns] = (relative - given.mu[columns]) / given.sigma[columns]
     known = np.isfinite(relative).all(axis=1)
