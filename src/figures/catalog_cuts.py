@@ -61,7 +61,7 @@ def _limit(axes, value, end, name, colour):
         axes.axvline(value, color=colour, **LIMIT)
         return
     arrow = {"arrowstyle": "-|>", "color": colour, "lw": 0.8, "ls": LIMIT["ls"]}
-    place = {"xy": (1, 0.9), "xytext": (0.78, 0.9), "xycoords": "axes fraction"}
+    place = {"xy": (1, 0.9), "xytext": (0.87, 0.9), "xycoords": "axes fraction"}
     words = f"limit of {name}\nlabels: {value:g}"
     axes.annotate(words, **place, ha="right", va="center", size=7, arrowprops=arrow)
 

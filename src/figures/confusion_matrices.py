@@ -1,12 +1,14 @@
 """Figure 14: confusion matrices of the classifiers of the alpha sequences, beside a perfect one."""
 
-from matplotlib.colors import Normalize
+import numpy as np
+import seaborn
 
 from xpsvae.analysis.classify import CLASSIFIERS
 from xpsvae.plot.style import DOUBLE, SEQUENCES, new_figure, save, styled
 
+HEAT = {"square": True, "cbar": False, "linewidths": 0.5, "linecolor": "black"}
 CLASSES = ("high_alpha", "low_alpha")  # class 0, class 1
-CMAP, DARK = "Blues", 0.5  # fractions above DARK are written in white
+CMAP = "Blues"
 
 
 @styled
@@ -43,13 +45,10 @@ def draw(classifiers):
 
 
 def _matrix(panel, confusion, title):
-    image = panel.imshow(confusion, cmap=CMAP, norm=Normalize(0, 1))
-    for row, line in enumerate(confusion):
-        for column, fraction in enumerate(line):
-            colour = "white" if fraction > DARK else "black"
-            panel.text(column, row, f"{fraction:.2f}", ha="center", va="center", size=9, color=colour)
+    settings = {"annot": True, "fmt": ".2f", "annot_kws": {"size": 9}} | HEAT
+    seaborn.heatmap(np.asarray(confusion), ax=panel, vmin=0, vmax=1, cmap=CMAP, **settings)
     _frame(panel, title)
-    return image
+    return panel.collections[0]
 
 
 def _scores(panel, accuracy, recall_high, recall_low):
@@ -58,14 +57,16 @@ def _scores(panel, accuracy, recall_high, recall_low):
 
 
 def _key(panel):
-    panel.imshow([[0, 0], [0, 0]], cmap="Greys", norm=Normalize(0, 1))
-    for i, name in enumerate(CLASSES):
-        look = SEQUENCES[name]
-        panel.axhspan(i - 0.5, i + 0.5, 0.5 * i, 0.5 * i + 0.5, facecolor=look.color)
-        for j in range(2):
-            predicted = SEQUENCES[CLASSES[j]].label.lower()
-            words = f"{'true' if i == j else 'false'}\n{predicted}"
-            panel.text(j, i, words, ha="center", va="center", size=7, color="white" if i == j else "black")
+    words = [
+        [
+            f"{'true' if i == j else 'false'}\n{SEQUENCES[name].label.lower()}"
+            for j, name in enumerate(CLASSES)
+        ]
+        for i in range(2)
+    ]
+    colours = ["white", *(SEQUENCES[name].color for name in CLASSES)]  # an answer that is right in its colour
+    settings = {"annot": np.array(words), "fmt": "", "annot_kws": {"size": 7}} | HEAT
+    seaborn.heatmap(np.diag([1, 2]), ax=panel, cmap=colours, vmin=0, vmax=2, **settings)
     _frame(panel, "Key")
     panel.set_xlabel("high-α      low-α\nas classified", size=7)
     panel.set_ylabel("by abundance\nlow-α      high-α", size=7)
@@ -73,8 +74,8 @@ def _key(panel):
 
 def _frame(panel, title):
     panel.set_title(title, size=8.5)
-    panel.axhline(0.5, color="black", lw=0.5)
-    panel.axvline(0.5, color="black", lw=0.5)
+    for spine in panel.spines.values():
+        spine.set_visible(True)
     panel.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
 
 

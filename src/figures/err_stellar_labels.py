@@ -57,12 +57,11 @@ def draw(stars, comparison):
     handles, names = panels[1, 0].get_legend_handles_labels()
     top = panels[0, 0].get_legend_handles_labels()
     few = Patch(facecolor="none", edgecolor="0.55", hatch="////", lw=0)
-    entries = len(names) + 2
     figure.legend(
         [*handles, *top[0], few],
         [*names, *top[1], f"fewer than {FEW} stars beyond"],
         loc="outside upper center",
-        ncols=entries if entries <= 5 else (entries + 1) // 2,  # two rows, where one would leave the page
+        ncols=5,
         columnspacing=1.2,
         frameon=False,
     )

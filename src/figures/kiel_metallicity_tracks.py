@@ -3,9 +3,10 @@
 from matplotlib.colors import LogNorm
 
 from xpsvae.analysis.sample import sample
+from xpsvae.analysis.tracks import plausible
 from xpsvae.plot.style import (
     BRANCHES,
-    FEWEST_STARS,
+    PALE_DENSITY,
     SINGLE,
     density,
     kiel_axes,
@@ -29,7 +30,7 @@ def draw(stars, metallicity):
     stars : pandas.DataFrame
         Stars of good labels: teff [K], logg [dex].
     metallicity : pandas.DataFrame
-        Tracks: branch, m_h_centre, n, teff, logg; null where a bin is empty.
+        Tracks: branch, m_h_centre, n, teff, logg, logg_se; null where a bin is empty.
 
     Returns
     -------
@@ -37,14 +38,13 @@ def draw(stars, metallicity):
     """
     figure, axes = new_figure(SINGLE, 3.4, squeeze=True)
     kiel_axes(axes, *EXTENT)
-    density(axes, stars.teff, stars.logg, EXTENT, BINS, norm=LogNorm(0.2, 400))
+    density(axes, stars.teff, stars.logg, EXTENT, BINS, PALE_DENSITY, LogNorm(0.5, 200))
     scale = metallicity_scale(metallicity.m_h_centre)
     for (branch, m_h), bins in metallicity.groupby(["branch", "m_h_centre"]):
         line = scale["cmap"](scale["norm"](m_h))
-        bins = bins.where(bins.n >= FEWEST_STARS)
-        points = track(
-            axes, bins.teff, bins.logg, BRANCHES[branch], bins.m_h_centre, line=line, size=11, **scale
-        )
+        bins = bins.where(plausible(bins))
+        settings = {"line": line, "size": 13, "halo": True} | scale
+        points = track(axes, bins.teff, bins.logg, BRANCHES[branch], bins.m_h_centre, **settings)
     bar = figure.colorbar(points, ax=axes, label="[M/H] [dex]", aspect=25, pad=0.01)
     bar.set_ticks(sorted(metallicity.m_h_centre.unique()), minor=False)
     bar.minorticks_off()

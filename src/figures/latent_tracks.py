@@ -11,11 +11,14 @@ from xpsvae.plot.style import (
     DOUBLE,
     FEWEST_STARS,
     LABELS,
+    PALE_DENSITY,
+    PALEST,
     density,
     latent_label,
     limits,
     save,
     styled,
+    tint,
     traced_labels,
     track,
 )
@@ -48,13 +51,14 @@ def draw(stars, dimensions, latent_summary, kiel):
     dead = {dimension - 1 for dimension in latent_summary["dead"]}
     extents = [
         # A collapsed dimension is shown on the scale of its prior, where its posterior means are one line.
-        (-2.4, 2.4) if k in dead else limits(stars[column], outside=0.005)
+        (-2.4, 2.4) if k in dead else limits(stars[column], outside=0.03)
         for k, column in enumerate(columns)
     ]
     figure, axes = corner_axes(DOUBLE, extents, [latent_label(k + 1) for k in range(len(columns))])
     kiel = used_for(kiel, "corner")
     tracks = {branch: kiel[kiel.branch == branch] for branch in BRANCHES}
-    scales = {branch: Normalize(bins.centre.min(), bins.centre.max()) for branch, bins in tracks.items()}
+    filled = {branch: bins.centre[bins.n >= FEWEST_STARS] for branch, bins in tracks.items()}
+    scales = {branch: Normalize(centres.min(), centres.max()) for branch, centres in filled.items()}
     bars = {}
     for row, column in zip(*np.tril_indices(len(columns)), strict=True):
         panel, x, y = axes[row, column], columns[column], columns[row]
@@ -65,18 +69,18 @@ def draw(stars, dimensions, latent_summary, kiel):
             words = ["dead"] if column in dead else []
             words += [f"KL {latent_summary['kl'][column]:.2f} nats"]
             traced = traced_labels(column + 1, dimensions)
-            words += [f"traces {traced}"] if traced else []
+            words += [f"traces {traced}".replace(", ρ", "\nρ")] if traced else []
             panel.text(
-                0.5, 0.96, "\n".join(words), ha="center", va="top", size=7.5, transform=panel.transAxes
+                0.5, 0.96, "\n".join(words), ha="center", va="top", size=6.8, transform=panel.transAxes
             )
         else:
-            density(panel, stars[x], stars[y], (extents[column], extents[row]), BINS)
+            density(panel, stars[x], stars[y], (extents[column], extents[row]), BINS, PALE_DENSITY)
         for branch, bins in tracks.items():
-            look = BRANCHES[branch]
+            look, shades = BRANCHES[branch], tint(BRANCHES[branch], PALEST, 1)
             drawn = bins[bins.n >= FEWEST_STARS]
             if row == column:
-                colours = [look.shade(scales[branch](centre)) for centre in drawn.centre]
-                panel.vlines(drawn[x], 0, 0.65, colors=colours, linewidths=0.9)
+                colours = [shades(scales[branch](centre)) for centre in drawn.centre]
+                panel.vlines(drawn[x], 0, 0.55, colors=colours, linewidths=1.1)
             else:
                 drawn = bins.where(bins.n >= FEWEST_STARS)
                 bars[branch] = track(
@@ -85,11 +89,13 @@ def draw(stars, dimensions, latent_summary, kiel):
                     drawn[y],
                     look,
                     drawn.centre,
-                    cmap=look.cmap,
+                    cmap=shades,
                     norm=scales[branch],
                     line=look.color,
-                    size=8,
-                    lw=0.8,
+                    size=15,
+                    lw=1,
+                    halo=True,
+                    edge="white",
                 )
     _key(figure, axes, bars, bool(dead))
     return figure
@@ -98,7 +104,7 @@ def draw(stars, dimensions, latent_summary, kiel):
 def _distribution(panel, values, extent):
     edges = np.linspace(*extent, BINS + 1)
     counts, _ = np.histogram(values, edges)
-    panel.stairs(0.62 * counts / max(counts.max(), 1), edges, fill=True, color="0.8")
+    panel.stairs(0.5 * counts / max(counts.max(), 1), edges, fill=True, color="0.8")
     panel.set(ylim=(0, 1), yticks=[])
 
 

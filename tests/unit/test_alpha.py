@@ -6,9 +6,12 @@ import pytest
 
 from xpsvae.analysis.alpha import (
     ENCELADUS,
+    along,
     alpha_tracks,
     chemical_enceladus,
+    directions,
     gaia_enceladus,
+    matched_stars,
     patil_sequence,
     sequences,
     summary,
@@ -163,18 +166,25 @@ def test_an_unknown_sample_of_the_classifiers_is_refused(stars):
         sequences(stars, np.ones(len(stars), dtype=bool), classified="dwarfs")
 
 
-def test_actions_take_over_where_the_dataset_has_them(stars):
+def test_actions_take_over_where_the_dataset_has_them_and_select_among_all_stars(stars):
     j_r, l_z, j_z = _diamond(0.0, -0.9)
     stars = stars.assign(j_r=j_r, l_z=l_z, j_z=j_z, parallax=1.0, parallax_error=0.01)
     stars.loc[:99, "j_r"] = np.nan
     stars.loc[100:199, "l_z"] = 5000.0
-    marks, selection = sequences(stars, np.ones(len(stars), dtype=bool), "myeong2019")
+    pristine = np.arange(len(stars)) % 3 > 0
+    marks, selection = sequences(stars, pristine, "myeong2019")
     assert selection == "myeong2019"
     assert "Myeong" in ENCELADUS[selection]
-    measured = (stars.index >= 100) & stars["alpha_m"].notna()
+    measured = stars.index >= 100  # of whatever labels, known or not
+    assert stars["alpha_m"][measured].isna().any() and not pristine[measured].all()
     assert marks["enceladus"].notna().tolist() == measured.tolist()
     assert marks["enceladus"].fillna(False).tolist() == (measured & (stars.index >= 200)).tolist()
-    assert summary(marks, selection, stars)["enceladus_kind"] == "actions"
+    counts = summary(marks, selection, stars)
+    assert counts["enceladus_kind"] == "actions"
+    assert (counts["n_enceladus"], counts["n_enceladus_candidates"]) == (len(stars) - 200, len(stars) - 100)
+    without = sequences(stars.assign(j_r=np.nan), pristine)[0]  # chemistry asks for good labels
+    assert marks["giant"].equals(without["giant"])
+    assert not without["enceladus"][~pristine].notna().any()
 
 
 def test_one_star_in_a_sequence_is_too_few(stars):
@@ -190,8 +200,10 @@ def test_alpha_tracks_equal_pandas_groups(stars, settings):
     frame = stars.dropna(subset="alpha_m").assign(z_1=generator.normal(size=3764))
     high = patil_sequence(frame["fe_h"], frame["mg_fe"])
     table = alpha_tracks(frame, high, **settings["tracks"]["alpha"])
-    assert table["track"].tolist() == ["high_alpha"] * 8 + ["low_alpha"] * 8 + ["fixed_m_h"] * 8
-    for row in table.itertuples():
+    names = ("high_alpha", "low_alpha", "fixed_m_h", "matched")
+    assert table["track"].tolist() == [name for name in names for _ in range(8)]
+    assert table["bin"].tolist() == 4 * list(range(8))
+    for row in table[table["track"] != "matched"].itertuples():
         if row.track == "fixed_m_h":
             inside = (abs(frame["m_h"] + 0.4) < 0.2) & (abs(frame["alpha_m"] - row.centre) < 0.05)
         else:
@@ -201,6 +213,200 @@ def test_alpha_tracks_equal_pandas_groups(stars, settings):
         for column in ("m_h", "alpha_m", "z_1"):
             assert getattr(row, column) == pytest.approx(group[column].mean())
             assert getattr(row, f"{column}_se") == pytest.approx(group[column].sem())
+    fixed, matched = (table[table["track"] == name] for name in ("fixed_m_h", "matched"))
+    np.testing.assert_allclose(matched["centre"], fixed["centre"])
+    assert (matched["n"] == 0).all() and matched["teff"].isna().all()  # no two stars are so alike
+
+
+def nearest(scaled, bins, fewest):
+    """Match stars by brute force: star after star, bin after bin."""
+    filled = [number for number, rows in enumerate(bins) if len(rows) >= fewest]
+    fullest = filled[0]
+    for number in filled:
+        if len(bins[number]) > len(bins[fullest]):
+            fullest = number
+    matched = [[] for _ in bins]
+    for star in bins[fullest]:
+        partners = []
+        for number in filled:
+            distance = {row: max(abs(scaled[row] - scaled[star])) for row in bins[number]}
+            partner = min(distance, key=distance.get)
+            if distance[partner] <= 1:
+                partners.append(partner)
+        if len(partners) == len(filled):
+            for number, partner in zip(filled, partners, strict=True):
+                matched[number].append(partner)
+    return matched
+
+
+def test_matched_stars_are_those_of_a_search_star_by_star():
+    scaled = np.random.default_rng(9).normal(0, 2, (400, 3))
+    members = np.random.default_rng(10).permutation(400)
+    bins = [members[:60], members[50:180], members[180:190], members[170:330], members[:0], members[330:]]
+    found = matched_stars(scaled, bins, fewest=40)
+    assert [list(rows) for rows in found] == nearest(scaled, bins, fewest=40)
+    assert [len(rows) > 0 for rows in found] == [True, True, False, True, False, True]
+    assert len({len(rows) for rows in found if len(rows)}) == 1
+    assert set(found[3]) < set(bins[3]) and len(set(found[3])) == len(found[3])  # itself, once
+    for rows in found:
+        if len(rows):
+            assert np.abs(scaled[rows] - scaled[found[3]]).max() <= 1
+            assert np.abs(scaled[rows].mean(axis=0) - scaled[found[3]].mean(axis=0)).max() < 0.4
+
+
+@pytest.mark.parametrize("filled", [0, 1])
+def test_nothing_is_matched_between_fewer_than_two_bins(filled):
+    bins = [np.arange(100) for _ in range(filled)] + [np.arange(99), np.arange(0)]
+    assert [len(rows) for rows in matched_stars(np.zeros((100, 3)), bins)] == [0] * len(bins)
+
+
+def test_bins_with_a_hundred_stars_are_matched():
+    bins = [np.arange(100), np.arange(100, 200), np.arange(200, 299)]
+    assert [len(rows) for rows in matched_stars(np.zeros((300, 3)), bins)] == [100, 100, 0]
+
+
+def test_matched_track_shows_what_moves_with_alpha_alone(settings):
+    """T_eff drifts with [alpha/M]: a latent that follows T_eff moves along one track and not along the other."""
+    generator, n = np.random.default_rng(11), 6000
+    alpha = generator.uniform(0, 0.4, n)
+    frame = pd.DataFrame({"teff": 4300 + 500 * alpha + generator.uniform(-300, 300, n), "alpha_m": alpha})
+    frame["logg"] = 2 + generator.uniform(-0.2, 0.2, n)
+    frame["m_h"] = -0.4 + generator.uniform(-0.19, 0.19, n)
+    frame = frame.assign(z_1=frame["teff"] / 100, z_2=10 * alpha).set_index(np.arange(n) + 7)
+    asked = settings["tracks"]["alpha"] | {"alpha_m": [0.05, 0.35, 4]}
+    table = alpha_tracks(frame, alpha > 0.2, **asked)
+    fixed, matched = (table[table["track"] == name].set_index("bin") for name in ("fixed_m_h", "matched"))
+    assert np.ptp(fixed["z_1"]) > 1.3 and (fixed["n"] > 1000).all()
+    assert np.ptp(matched["z_1"]) < 0.3 and np.ptp(matched["teff"]) < 30
+    assert np.ptp(matched["logg"]) < 0.05 and np.ptp(matched["m_h"]) < 0.03
+    np.testing.assert_allclose(matched["z_2"], fixed["z_2"], atol=0.05)
+    assert matched["n"].nunique() == 1 and matched["n"].iloc[0] > 800
+    bins = [
+        np.flatnonzero((abs(frame["m_h"] + 0.4) < 0.2) & (abs(alpha - centre) < 0.05))
+        for centre in (0.05, 0.15, 0.25, 0.35)
+    ]
+    few = [rows[:150] for rows in bins]  # brute force is slow
+    scaled = (frame[["teff", "logg", "m_h"]] / [50, 0.1, 0.05]).to_numpy()
+    chosen = matched_stars(scaled, few)
+    assert [list(rows) for rows in chosen] == nearest(scaled, few, fewest=100)
+    every = matched_stars(scaled, bins)
+    for number, rows in enumerate(every):
+        group = frame.iloc[rows]
+        for column in ("teff", "logg", "m_h", "alpha_m", "z_1", "z_2"):
+            assert matched[column][number] == pytest.approx(group[column].mean())
+            assert matched[f"{column}_se"][number] == pytest.approx(group[column].sem())
+
+
+@pytest.fixture
+def giants():
+    """[alpha/M] at fixed [M/H] follows 0.6 z_1 - 0.8 z_4 in units of their scatter; z_2 follows [M/H]."""
+    generator, n = np.random.default_rng(12), 3000
+    z = generator.normal(size=(n, 3))
+    m_h = np.clip(-0.3 + 0.3 * z[:, 1] + 0.1 * z[:, 0] + 0.1 * generator.normal(size=n), -1, 0.5)
+    alpha = 0.08 * (0.6 * z[:, 0] - 0.8 * z[:, 2]) + 0.1 - 0.2 * m_h + 0.1 * m_h**2 + 0.05 * m_h**3
+    test = generator.random(n) < 0.4
+    frame = pd.DataFrame({"m_h": m_h, "alpha_m": alpha, "train": ~test, "test": test})
+    frame = frame.assign(z_1=2 * z[:, 0] + 3, z_2=-0.5 * z[:, 1], z_3=1e3 * alpha, z_4=z[:, 2] - 1)
+    high = (alpha > 0.16 + 0.05 * generator.normal(size=n)).astype(bool)
+    return frame, high
+
+
+LIVE = [1, 2, 4]
+
+
+def mann_whitney(high, values):
+    """Area under the ROC curve: how often a high-alpha star lies above a low-alpha one."""
+    from scipy.stats import mannwhitneyu
+
+    return mannwhitneyu(values[high], values[~high]).statistic / (high.sum() * (~high).sum())
+
+
+def test_the_direction_of_alpha_at_fixed_metallicity_is_found(giants):
+    frame, high = giants
+    found = directions(frame, high, LIVE)
+    assert (
+        set(found["m_h"]) == set(found["alpha_m"]) == {"1", "2", "4"}
+    )  # 3 would be perfect, but is not live
+    trained = frame[frame["train"]]
+    scale = np.array([trained[f"z_{number}"].std(ddof=0) for number in LIVE])
+    truth = np.array([0.6 / 2, 0, -0.8]) * scale  # exact: [alpha/M] is this and a cubic in [M/H]
+    weights = np.array([found["alpha_m"][str(number)] for number in LIVE])
+    np.testing.assert_allclose(weights, truth / np.linalg.norm(truth), atol=1e-9)
+    for number, each in zip(LIVE, scale, strict=True):
+        assert found["mean"][str(number)] == pytest.approx(trained[f"z_{number}"].mean())
+        assert found["scale"][str(number)] == pytest.approx(each)
+
+
+def test_the_direction_of_metallicity_is_that_of_a_linear_regression(giants):
+    from sklearn.linear_model import LinearRegression
+    from sklearn.preprocessing import StandardScaler
+
+    frame, high = giants
+    trained = frame[frame["train"]]
+    z = StandardScaler().fit_transform(trained[["z_1", "z_2", "z_4"]])
+    slopes = LinearRegression().fit(z, trained["m_h"]).coef_
+    weights = list(directions(frame, high, LIVE)["m_h"].values())
+    np.testing.assert_allclose(weights, slopes / np.linalg.norm(slopes), atol=1e-9)
+
+
+def test_directions_are_fitted_to_stars_that_trained_the_model_alone(giants):
+    frame, high = giants
+    expected = directions(frame, high, LIVE)
+    frame.loc[frame["test"], ["m_h", "alpha_m"]] = 9.0
+    found = directions(frame, high, LIVE)
+    assert found == expected
+
+
+def test_areas_are_those_of_stars_that_the_model_never_saw(giants):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.preprocessing import StandardScaler
+
+    frame, high = giants
+    found = directions(frame, high, LIVE)
+    train, test = frame["train"].to_numpy(), frame["test"].to_numpy()
+    z = StandardScaler().fit(frame.loc[train, ["z_1", "z_2", "z_4"]]).transform(frame[["z_1", "z_2", "z_4"]])
+    steps = z @ np.array(list(found["alpha_m"].values()))
+    assert found["auc_direction"] == pytest.approx(roc_auc_score(high[test], steps[test]))
+    assert found["auc_direction"] == pytest.approx(mann_whitney(high[test], steps[test]))
+    areas = {}
+    for columns in ((0, 1), (0, 2), (1, 2), (0, 1, 2)):
+        model = HistGradientBoostingClassifier(random_state=0).fit(z[train][:, columns], high[train])
+        score = model.predict_proba(z[test][:, columns])[:, 1]
+        areas[columns] = mann_whitney(high[test], score)
+    assert found["auc_live"] == pytest.approx(areas.pop((0, 1, 2)), abs=1e-3)
+    best = max(areas, key=areas.get)
+    assert found["auc_pair"] == pytest.approx(areas[best], abs=1e-3)
+    assert found["pair"] == [LIVE[number] for number in best] == [2, 4]
+    assert 0.6 < found["auc_direction"] and found["auc_pair"] < found["auc_live"]
+
+
+def test_one_live_dimension_makes_no_pair(giants):
+    found = directions(*giants, [4])
+    assert found["pair"] is None and found["auc_pair"] is None
+    assert found["alpha_m"] == {"4": -1.0}
+    assert abs(found["m_h"]["4"]) == 1.0
+    assert 0.5 < found["auc_live"] < 1
+
+
+def test_the_place_along_a_direction_is_counted_from_the_mean_in_units_of_the_scatter():
+    known = {"m_h": {"1": 0.6, "4": -0.8}, "mean": {"1": 1.0, "4": -2.0}, "scale": {"1": 2.0, "4": 0.5}}
+    frame = pd.DataFrame({"z_1": [1.0, 3.0, np.nan, 1.0], "z_2": 9.0, "z_4": [-2.0, -2.0, 0.0, -1.0]})
+    np.testing.assert_allclose(along(frame, known, "m_h"), [0, 0.6, np.nan, -1.6])
+
+
+def test_training_giants_have_unit_scatter_and_no_mean_along_each_latent(giants):
+    frame, high = giants
+    found = directions(frame, high, LIVE)
+    trained = frame[frame["train"]]
+    for number in map(str, LIVE):
+        values = along(trained, found | {"one": {number: 1.0}}, "one")
+        assert np.mean(values) == pytest.approx(0, abs=1e-9) and np.std(values) == pytest.approx(1)
+    shuffled = trained.sample(frac=1, random_state=0)
+    moved = along(shuffled, found, "alpha_m")
+    np.testing.assert_allclose(
+        moved, pd.Series(along(trained, found, "alpha_m"), trained.index)[shuffled.index]
+    )
 
 
 def test_fixed_metallicity_track_shows_the_drift_of_m_h(settings):

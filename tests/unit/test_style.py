@@ -14,13 +14,20 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
+from xpsvae.analysis.tracks import is_main_sequence
 from xpsvae.compare import registry
 from xpsvae.plot import style
 from xpsvae.plot.corner import corner_axes
 
 FIGURES = Path(__file__).parents[2] / "src" / "figures"
 LATENTS = [f"z_{k}" for k in range(1, 7)]
+RANKS = {"logg": -0.48, "teff": 0.83, "m_h": -0.52, "alpha_m": 0.1}  # of each label with every latent
+ASSOCIATION = {
+    label: {str(k): {"spearman": rank, "mutual_information": 0.2} for k in range(1, 7)}
+    for label, rank in RANKS.items()
+}
 DIMENSIONS = {
+    "association": ASSOCIATION,
     "logg": 2,
     "teff": 4,
     "m_h": 1,
@@ -28,13 +35,26 @@ DIMENSIONS = {
     "boundary": {"dimension": 2, "value": 0.3, "ms_side": "above", "accuracy": 0.97},
 }
 SHARED = {label: 3 for label in ("logg", "teff", "m_h", "alpha_m")} | {
-    "boundary": {"dimension": 3, "value": -0.1, "ms_side": "below", "accuracy": 0.9}
+    "association": ASSOCIATION,
+    "boundary": {"dimension": 3, "value": -0.1, "ms_side": "below", "accuracy": 0.9},
 }
 CARDS = [
     registry.SVAE | {"chain": [["XP", "data"], ["6 latents", "learnt"], ["XP", "data"]]},
     registry.card("pca", {"components": 6, "variance": 95.0}),
     registry.card("label_mlp", {"n_predicted": 90, "n_unknown": 10}),
 ]
+LIVE = (1, 2, 3, 4, 6)
+DIRECTIONS = {
+    "m_h": {"1": 0.8, "6": -0.6},
+    "alpha_m": {"2": 1.0, "3": 0.1},
+    "mean": {str(k): 0.1 for k in LIVE},
+    "scale": {str(k): 0.9 for k in LIVE},
+    "pair": [2, 3],
+    "auc_pair": 0.77,
+    "auc_direction": 0.81,
+    "auc_live": 0.92,
+}
+TRACKS = ("high_alpha", "low_alpha", "fixed_m_h", "matched")
 SUMMARY = {"n_latents": 6, "kl": [2.4, 1.9, 2.0, 5.1, 0.001, 0.4], "dead": [5], "live": [1, 2, 3, 4, 6]}
 
 
@@ -81,9 +101,10 @@ def bins(rows):
     frame["teff"] = 5000 + 300 * frame.teff
     frame["use"] = "all"
     frame["n"] = np.where(np.arange(len(frame)) == 1, 2, 40)
+    frame["logg_se"] = np.where(np.arange(len(frame)) == 3, 0.2, 0.05)
     empty = np.arange(len(frame)) % 3 == 2
     frame.loc[empty, "n"] = 0
-    frame.loc[empty, ["teff", "logg", "m_h", "alpha_m", *LATENTS]] = np.nan
+    frame.loc[empty, ["logg_se", "teff", "logg", "m_h", "alpha_m", *LATENTS]] = np.nan
     return frame
 
 
@@ -208,9 +229,12 @@ def test_a_track_breaks_at_an_empty_bin():
 
 def test_latent_labels_say_what_was_chosen():
     assert style.latent_label(5) == "$z_{5}$"
-    assert style.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$)"
+    assert style.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$, ρ = 0.83)"
+    assert style.latent_label(1, DIMENSIONS) == "$z_{1}$ (traces [M/H], ρ = −0.52)"
+    assert style.latent_label(2, DIMENSIONS) == "$z_{2}$"  # chosen for log g, which it hardly follows
+    assert style.latent_label(6, DIMENSIONS) == "$z_{6}$"
     assert style.latent_label(5, DIMENSIONS) == "$z_{5}$"
-    assert style.traced_labels(3, SHARED).count(",") == 3
+    assert style.traced_labels(3, SHARED).count(", ρ") == 2
 
 
 def test_distinct_dimensions_are_filled_up_only_where_labels_share_one():
@@ -298,6 +322,11 @@ def test_catalog_cuts_counts_and_marks_the_limits(stars, subsets):
     expected, _ = np.histogram(stars.logg_err, histogram.edges)
     np.testing.assert_array_equal(histogram.values, expected)
     assert [line.get_xdata()[0] for line in figure.axes[1].lines] == [0.1, 0.1]
+    assert not figure.axes[1].texts
+    cuts = CUTS | {"good": CUTS["good"] | {"logg_err_max": 0.7}}
+    figure = check(script("catalog_cuts").draw(stars, subsets, cuts))
+    assert [line.get_xdata()[0] for line in figure.axes[1].lines] == [0.1]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["limit of good\nlabels: 0.7"]
 
 
 def test_catalog_kiel_draws_stars_and_metallicities(stars, subsets):
@@ -332,6 +361,8 @@ def test_a_model_that_runs_here_is_no_longer_one_of_the_papers_alone():
 def test_kiel_vs_latent_uses_the_chosen_dimensions(stars, kiel, dimensions):
     figure = check(script("kiel_vs_latent").draw(stars, dimensions, kiel))
     latent = figure.axes[1]
+    named = latent.get_xlabel() + latent.get_ylabel()
+    assert all(f"$z_{{{dimensions[label]}}}$" in named for label in ("teff", "logg"))
     boundary = dimensions["boundary"]
     assert latent.get_ylabel().startswith(f"$z_{{{boundary['dimension']}}}$")
     assert latent.get_xlabel() != latent.get_ylabel()
@@ -340,10 +371,33 @@ def test_kiel_vs_latent_uses_the_chosen_dimensions(stars, kiel, dimensions):
     assert main_sequence_is_below
 
 
-def test_bins_with_few_stars_are_not_drawn(stars, kiel, metallicity):
+def test_bins_with_few_stars_or_of_several_kinds_are_not_drawn(stars, metallicity):
     figure = check(script("kiel_metallicity_tracks").draw(stars, metallicity))
     drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections[1:])
-    assert drawn == (metallicity.n >= style.FEWEST_STARS).sum() < (metallicity.n > 0).sum()
+    enough, one_kind = metallicity.n >= 30, metallicity.logg_se <= 0.1
+    assert drawn == (enough & one_kind).sum() < min(enough.sum(), one_kind.sum())
+
+
+def test_figure_10_gives_a_bin_the_colour_of_the_branch_with_more_stars(stars, kiel):
+    boundary = DIMENSIONS["boundary"] | {"dimension": 2}
+    latent = script("kiel_vs_latent").draw(stars, DIMENSIONS | {"boundary": boundary}, kiel).axes[1]
+    giants, dwarfs = (
+        mesh.get_array()
+        for mesh in latent.collections
+        if mesh.get_rasterized() and mesh.get_array().ndim == 2
+    )
+    assert giants.count() > 0 and dwarfs.count() > 0
+    assert not np.any(~giants.mask & ~dwarfs.mask)
+    x, y = (f"z_{int(re.search(r'[0-9]', name)[0])}" for name in (latent.get_xlabel(), latent.get_ylabel()))
+    main = is_main_sequence(stars.teff, stars.logg)
+    edges = [
+        np.linspace(*sorted(side), giants.shape[0] + 1) for side in (latent.get_xlim(), latent.get_ylim())
+    ]
+    count = {
+        on: np.histogram2d(stars[x][main == on], stars[y][main == on], edges)[0].T for on in (True, False)
+    }
+    np.testing.assert_array_equal(~dwarfs.mask, count[True] > count[False])
+    np.testing.assert_array_equal(~giants.mask, (count[False] >= count[True]) & (count[False] > 0))
 
 
 @pytest.mark.parametrize("name", ["latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks"])
@@ -377,23 +431,23 @@ def test_alpha_bimodality_says_how_enceladus_was_selected(stars, kind, words):
     marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
     marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
     marks.loc[~giants, ["high_alpha", "enceladus"]] = pd.NA
-    tracks = bins([{"track": track} for track in ("high_alpha", "low_alpha", "fixed_m_h") for _ in range(4)])
+    tracks = bins([{"track": track} for track in TRACKS for _ in range(4)])
     draw = script("alpha_bimodality").draw
-    figure = check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIMENSIONS))
+    figure = check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIRECTIONS))
     legend = " ".join(text.get_text() for text in figure.legends[0].get_texts())
     assert words in legend and ("chemistry" in legend) == (kind == "chemical")
-    assert "$z_{6}$" in figure.axes[1].get_ylabel() and "$z_{1}$" in figure.axes[1].get_xlabel()
+    assert "[α/M]" in figure.axes[1].get_ylabel() and "[M/H]" in figure.axes[1].get_xlabel()
     marks["enceladus"] = pd.array([pd.NA] * len(stars), dtype="boolean")
-    check(draw(stars, marks, tracks, {"enceladus_kind": kind}, SHARED))
+    check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIRECTIONS | {"pair": None, "auc_pair": None}))
 
 
 def alpha_figure(stars, fixed_m_h=None):
     marks = pd.DataFrame({"giant": stars.logg < 3})
     marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
     marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
-    tracks = bins([{"track": track} for track in ("high_alpha", "low_alpha", "fixed_m_h") for _ in range(4)])
+    tracks = bins([{"track": track} for track in TRACKS for _ in range(4)])
     draw = script("alpha_bimodality").draw
-    return tracks, draw(stars, marks, tracks, {"enceladus_kind": "actions"}, DIMENSIONS, fixed_m_h)
+    return tracks, draw(stars, marks, tracks, {"enceladus_kind": "actions"}, DIRECTIONS, fixed_m_h)
 
 
 def test_the_track_of_fixed_metallicity_is_drawn_at_the_mean_or_as_published_at_its_nominal_value(stars):
@@ -407,7 +461,7 @@ def test_the_track_of_fixed_metallicity_is_drawn_at_the_mean_or_as_published_at_
         expected = shown.m_h if fixed_m_h is None else np.full(len(shown), fixed_m_h)
         np.testing.assert_array_equal(drawn, expected)
         of_others = [line.get_xdata() for line in figure.axes[0].lines if line.get_color() != "#111111"]
-        means = [tracks[tracks.track == name].m_h for name in ("high_alpha", "low_alpha")]
+        means = [tracks[tracks.track == name].m_h for name in ("high_alpha", "low_alpha", "matched")]
         for xs, mean in zip(of_others, means, strict=True):
             assert set(pd.Series(xs).dropna()) <= set(mean.dropna())
         check(figure)
@@ -431,11 +485,19 @@ def test_figure_5_prints_the_bias_of_each_model_or_as_published_of_the_label_ind
 ):
     leading, comparison = compared
     figure = check(script("lam_coeff_errs").draw(leading, comparison, printed_bias))
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        f"{name}, bias ± width" for name in ("sVAE", "PCA (6 components)", "label MLP")
-    ]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["sVAE", "PCA (6 components)", "label MLP"]
     for column, axes in enumerate(figure.axes):
-        printed = [text.get_text().replace("−", "-").split(" ± ") for text in axes.get_legend().get_texts()]
+        bias, width = axes.findobj(matplotlib.legend.Legend)
+        assert (bias.get_title().get_text(), width.get_title().get_text()) == ("bias", "width")
+        shown, named = (
+            [line.get_color() for line in each.legend_handles] for each in (bias, figure.legends[0])
+        )
+        assert shown == named
+        printed = zip(
+            *([text.get_text().replace("−", "-") for text in each.get_texts()] for each in (bias, width)),
+            strict=True,
+        )
         medians = [float(np.nanmedian(values[:, column])) for values in leading.values()]
         if printed_bias == "label_independent":
             medians[2] = medians[1]  # PCA's stands for the label MLP's
@@ -481,6 +543,9 @@ def test_physical_spectra_scale_each_star_and_show_its_residual():
     assert curve[pivot].mean() == pytest.approx(1)
     residual = figure.axes[2].lines[0].get_ydata()
     np.testing.assert_allclose(residual[wavelength >= 350], 1.0)  # per cent
+    np.testing.assert_allclose(residual[wavelength < 350], -200)
+    typical = next(line for line in figure.axes[2].lines if line.get_label().startswith("± median"))
+    np.testing.assert_allclose(typical.get_ydata(), np.where(wavelength < 350, 200, 1))
 
 
 def test_style_holds_after_gaiaxpy_has_been_imported():

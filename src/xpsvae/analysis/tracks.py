@@ -30,12 +30,14 @@ __all__ = [
     "kiel_tracks",
     "main_sequence_logg",
     "metallicity_tracks",
+    "plausible",
     "track_spectra",
     "units",
     "used_for",
 ]
 
 LABELS = ("teff", "logg", "m_h", "alpha_m")
+FEWEST_PLAUSIBLE, LARGEST_ERROR = 30, 0.1  # stars in a bin at fixed [M/H], error of their mean log g [dex]
 
 
 def is_main_sequence(teff, logg):
@@ -211,6 +213,24 @@ def metallicity_tracks(frame, *, m_h, m_h_half_width, giants, main_sequence, tef
                     | bin_means(members, columns)
                 )
     return pd.DataFrame(rows)
+
+
+def plausible(bins):
+    """Which bins of tracks at fixed [M/H] are worth showing: enough stars, and of one kind.
+
+    At the ends of the tracks a bin may hold a handful of stars of misread labels, whose log g scatters over
+    the whole branch.
+
+    Parameters
+    ----------
+    bins : pandas.DataFrame
+        n, and logg_se [dex]: the standard error of the mean log g; null where a bin is empty.
+
+    Returns
+    -------
+    pandas.Series of bool
+    """
+    return (bins["n"] >= FEWEST_PLAUSIBLE) & (bins["logg_se"] <= LARGEST_ERROR)
 
 
 def track_spectra(

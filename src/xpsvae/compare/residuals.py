@@ -246,8 +246,7 @@ def pulls(difference, errors, scatter, magnitude, n_bins=4):
         ``coefficients``: for each, ``width`` of its pulls and ``width_error``, that of its residuals over the error
         alone (half the distance between the 16th and 84th percentile), and ``chi2``, the mean square of its
         pulls. ``magnitudes``: a list of ``g`` (brightest and faintest star) and ``n`` with ``width``, its median
-        over coefficients, and ``chi2``, the mean over stars and coefficients. ``chi2``: that of all stars, as the
-        median over stars of the mean square of a star's pulls.
+        over coefficients, and ``chi2``, the mean over stars and coefficients. ``chi2``: that of all stars.
     """
     pull = difference / np.sqrt(errors**2 + scatter**2)
     order = np.array_split(np.argsort(magnitude, kind="stable"), min(n_bins, len(pull)))
@@ -266,7 +265,7 @@ def pulls(difference, errors, scatter, magnitude, n_bins=4):
             }
             for rows in order
         ],
-        "chi2": float(np.median(np.mean(pull**2, axis=1))),
+        "chi2": float(np.mean(pull**2)),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import CLASSIFIERS
-from xpsvae.analysis.tracks import is_main_sequence
+from xpsvae.analysis.tracks import FEWEST_PLAUSIBLE, is_main_sequence, plausible
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
 from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
@@ -150,6 +150,13 @@ def label_macros(stars, pristine):
     }
 
 
+_WEIGHTS = {
+    -1: ", so that training gives these too little weight",
+    0: "",
+    1: ", so that training gives these too much weight",
+}
+
+
 def pull_macros(pulls):
     """How wide residuals are in units of the errors that the loss gives them.
 
@@ -160,23 +167,31 @@ def pull_macros(pulls):
     """
     widths, alone = (pulls["coefficients"][name] for name in ("width", "width_error"))
     half, median = len(widths) // 2, _median(widths)
-    noisiest = sorted(range(len(alone)), key=alone.__getitem__)[-2:]
+    narrow = [number for number, width in enumerate(alone) if width < 1]
+    widest = max(range(len(alone)), key=alone.__getitem__)
     low, high = (sorted(widths)[round(part * (len(widths) - 1))] for part in (0.05, 0.95))
     return {
         "PullWidth": decimal(median),
         "PullRange": f"{decimal(low)} to {decimal(high)}",
         "PullChi": decimal(pulls["chi2"]),
-        "PullNarrow": count(sum(width < 1 for width in alone)),
+        "PullNarrow": count(len(narrow)),
         "PullVerdict": "too large" if median < 0.95 else "too small" if median > 1.05 else "about right",
+        "PullWeight": _WEIGHTS[(median > 1.05) - (median < 0.95)],
         "PullsByMagnitude": listing(
             f"{decimal(part['width'])} for $G$ of {decimal(part['g'][0], 1)} to {decimal(part['g'][1], 1)}"
             for part in pulls["magnitudes"]
         ),
-        "PullWidest": listing(
-            f"{decimal(alone[number], 1)} for {'BP' if number < half else 'RP'}\\,{number % half}"
-            for number in reversed(noisiest)
+        "PullNarrowFrom": count(min((number % half for number in narrow), default=None)),
+        "PullWidest": f"{decimal(alone[widest], 1)} for {_coefficient(widest, half)}",
+        "PullLast": listing(
+            f"{decimal(alone[number], 1)} for {_coefficient(number, half)}"
+            for number in (half - 1, 2 * half - 1)
         ),
     }
+
+
+def _coefficient(number, n_band):
+    return f"{'BP' if number < n_band else 'RP'}\\,{number % n_band}"
 
 
 def _spread(logg):
@@ -354,7 +369,19 @@ def latent_macros(summary, dimensions):
         "BoundaryAccuracy": decimal(100 * edge["accuracy"], 1),
         "BoundaryMajority": decimal(100 * edge["majority"], 1),
         "BoundaryAll": decimal(100 * dimensions["boundary_all"], 1),
+        "BoundaryVerdict": _separates(edge["accuracy"], dimensions["boundary_all"]),
     }
+
+
+CLEAN = 0.95  # of the stars on their side: branches that a boundary separates
+
+
+def _separates(one, every):
+    """Verdict on the branches, by the fraction of stars that one latent and all of them put on their side."""
+    if one >= CLEAN:
+        return r"One latent separates the branches, as in \original{}."
+    several = "several do so better" if every - one > 0.02 else "several do so no better"
+    return rf"In \original{{}} one latent separates the branches cleanly; here none does, and {several}."
 
 
 def _latent(dimension):
@@ -367,7 +394,7 @@ def _rank(dimensions, label):
 
 
 def track_macros(kiel, metallicity, live):
-    """How well the bins of the tracks are filled; those with fewer than `FEWEST` stars count as empty, as in figures.
+    """How well the bins of the tracks are filled; those that figures leave out count as empty.
 
     Parameters
     ----------
@@ -377,16 +404,17 @@ def track_macros(kiel, metallicity, live):
         1-based live dimensions: only those are said to follow a branch.
     """
     macros = {"NTrackMh": count(metallicity["m_h_centre"].nunique()), "FewestStars": _word(FEWEST)}
+    macros["FewestWindow"] = count(FEWEST_PLAUSIBLE)
     for branch, suffix in (("ms", "Ms"), ("gb", "Gb")):
         bins = kiel[kiel["branch"] == branch]
         filled = bins[bins["n"] >= FEWEST]
-        windows = metallicity["n"][metallicity["branch"] == branch]
+        windows = metallicity[metallicity["branch"] == branch]
         macros |= {
             f"N{suffix}Bins": count(len(bins)),
             f"N{suffix}Filled": count(len(filled)),
             f"{suffix}BinMedian": count(filled["n"].median()),
             f"N{suffix}Windows": count(len(windows)),
-            f"N{suffix}Empty": count((windows < FEWEST).sum()),
+            f"N{suffix}Empty": count((~plausible(windows)).sum()),
         }
         followed, rank = _follows(filled, live)
         macros |= {f"{suffix}TrackLatent": followed, f"{suffix}TrackRank": decimal(rank)}
@@ -573,7 +601,7 @@ def _score_macros(report):
     return macros
 
 
-def _gain_macros(report, pairs=None):
+def _gain_macros(report, pairs=None, metrics=("accuracy", "roc_auc")):
     pairs = pairs or {
         "": ("label_latent", "label"),
         "Permuted": ("label_latent", "label_permuted"),
@@ -581,8 +609,8 @@ def _gain_macros(report, pairs=None):
     }
     macros, gains = {}, _by_pair(report)
     for suffix, pair in pairs.items():
-        for metric, prefix in (("accuracy", "Accuracy"), ("roc_auc", "Auc")):
-            gain = gains[pair][metric]
+        for metric in metrics:
+            gain, prefix = gains[pair][metric], {"accuracy": "Accuracy", "roc_auc": "Auc"}[metric]
             macros[f"Gain{prefix}{suffix}"] = signed(gain["gain"])
             macros[f"Gain{prefix}{suffix}Interval"] = interval(gain["interval"])
     return macros
@@ -635,7 +663,9 @@ def spectra_macros(spectra):
         for name, parts in (("Red", red), ("Blue", blue)):
             values = np.concatenate(parts) if parts else np.array([])
             macros[f"Residual{suffix}{name}"] = (
-                f"{decimal(np.median(values), 1)} per cent" if values.size else "unknown, as no bin holds a star"
+                f"{decimal(np.median(values), 1)} per cent"
+                if values.size
+                else "unknown, as no bin holds a star"
             )
     return macros
 
@@ -648,13 +678,19 @@ def discussion_macros(report):
     report : dict
         ``alpha/classifiers.json``.
     """
-    scores, sides = _by_classifier(report), report["by_teff"]
-    colours, beyond = ("label_extinction", "label"), ("label_latent", "label_extinction")
+    scores, sides, gains = _by_classifier(report), report["by_teff"], _by_pair(report)
+    colours = gains["label_extinction", "label"]["roc_auc"]
+    beyond = gains["label_latent", "label_extinction"]["roc_auc"]
     adds = {name: _adds(sides[name]) for name in ("below", "above")}
     return {
         "AucColours": decimal(scores["label_extinction"]["roc_auc"], 3),
-        **_gain_macros(report, {"Colours": colours, "BeyondColours": beyond}),
-        "ColoursVerdict": _gain(_by_pair(report)[beyond]["roc_auc"]["interval"]),
+        "GainAucColours": signed(colours["gain"]),
+        "GainAucColoursInterval": interval(colours["interval"]),
+        "ColoursVerdict": _gain(colours["interval"]),
+        "GainAucBeyondColours": signed(beyond["gain"]),
+        "GainAucBeyondColoursInterval": interval(beyond["interval"]),
+        "BeyondColoursVerdict": _gain(beyond["interval"]),
+        "ColoursExplain": "do not account" if beyond["interval"][0] > 0 else "may account",
         "TeffSplit": count(sides["split"]),
         "TeffBelow": _side(sides["below"]),
         "TeffAbove": _side(sides["above"]),
