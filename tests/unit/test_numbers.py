@@ -429,7 +429,9 @@ def test_pulls_of_coefficients_and_by_magnitude():
     }
     later = PULLS["coefficients"] | {"width_error": [2.0, 1.0, 0.9, 2.0, 1.0, 0.3]}
     assert numbers.pull_macros(PULLS | {"coefficients": later})["PullNarrowFrom"] == "2"
-    many = PULLS | {"coefficients": {name: [*np.linspace(0, 1, 101)] for name in ("width", "width_error")}}
+    many = PULLS | {
+        "coefficients": {name: np.linspace(0, 1, 101).tolist() for name in ("width", "width_error")}
+    }
     assert numbers.pull_macros(many)["PullRange"] == "0.05 to 0.95"
 
 
@@ -783,8 +785,24 @@ def test_what_colours_explain():
     macros = numbers.discussion_macros(CLASSIFIERS)
     expected = {"AucColours": "0.960", "GainAucColours": r"\ensuremath{+0.015}"}
     expected |= {"GainAucColoursInterval": "0.005--0.025"}
-    expected |= {"GainAucBeyondColours": r"\ensuremath{-0.013}", "ColoursVerdict": "a loss"}
+    expected |= {"GainAucBeyondColours": r"\ensuremath{-0.013}", "BeyondColoursVerdict": "a loss"}
+    expected |= {"ColoursVerdict": "a gain whose 95 per cent interval lies above zero"}
+    expected |= {"ColoursExplain": "may account"}
     assert macros.items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("auc", "verdict", "explain"),
+    [
+        (0.02, "a gain whose 95 per cent interval lies above zero", "do not account"),
+        (0.0, "a change whose 95 per cent interval holds zero", "may account"),
+    ],
+)
+def test_colours_explain_no_gain_beyond_them(auc, verdict, explain):
+    gains = [each for each in CLASSIFIERS["gains"] if each["over"] != "label_extinction"]
+    beyond = gain("label_latent", "label_extinction", 0.0, auc)
+    macros = numbers.discussion_macros(CLASSIFIERS | {"gains": [*gains, beyond]})
+    assert (macros["BeyondColoursVerdict"], macros["ColoursExplain"]) == (verdict, explain)
 
 
 def test_scores_on_either_side_of_a_temperature():
@@ -901,8 +919,8 @@ def test_no_result_is_typed_by_hand():
         ),
         # a check that was made outside the build, and the level of the intervals
         *("85 to 90", "91 per cent", "98 per cent", "95 per cent"),
-        # what the middle of a distribution is, and from where on a latent is said to trace a label
-        *("middle 68 per cent", r"rank\s+correlation is at least 0\.5"),
+        # from where on a latent is said to trace a label, and from where on an axis is logarithmic
+        r"rank\s+correlation is at least 0\.5",
         "linear up to 5 per cent",  # an axis
         r"M_\{\d\d\}",
         # the other datasets: a potential, a record, an extinction per reddening
@@ -915,7 +933,6 @@ def test_no_result_is_typed_by_hand():
         body = re.sub(r"\\begin\{(equation\*?)\}.*?\\end\{\1\}", "", body, flags=re.DOTALL)
         body = re.sub(r"\\(label|ref|citep?t?|includegraphics|input|begin)(\[[^]]*\])*\{[^}]*\}", "", body)
         body = re.sub(r"\\addtocounter\{figure\}\{-1\}", "", body)
-        body = re.sub(r"\\renewcommand\{\\(the(figure|table)\}\{[ABC]1|arraystretch\}\{[\d.]+)\}", "", body)
         body = re.sub(r"\{(P\{[^}]*\})+\}|\[\d\]\{#\d\}|#\d|[\d.]+(pt|\\columnwidth)", "", body)
         for pattern in constants:
             body = re.sub(rf"(?<![\d.]){pattern}(?!\d)", "", body)
@@ -937,7 +954,7 @@ def test_appendices_come_last_with_numbers_of_their_own():
     assert "pca_components" not in text and r"\input{variants}" not in text
     for body, number in (("pca_components", "A1"), (r"\input{cutflow}", "B1"), (r"\input{variants}", "C1")):
         before = appendix.split(body)[0]
-        assert re.findall(r"\\renewcommand\{\\the(?:figure|table)\}\{(\w+)\}", before)[-1] == number
+        assert re.findall(r"\\appendixfloat\{(\w+)\}", before)[-1] == number
     assert re.findall(r"\\section\{(.*?)\}", appendix)[0].startswith("How many components")
     assert r"\ref{fig:components}" in pca.TEXT  # the paragraph on the model leads there
 
@@ -946,7 +963,7 @@ def test_what_is_not_available_is_no_part_of_a_sentence():
     assert rf"\newcommand{{\NotAvailable}}{{{latex.NOT_AVAILABLE}}}" in TEXT.read_text(encoding="utf-8")
     asked = set(re.findall(r"\\IfKnown\{\\(\w+)\}", "".join(sources().values()).replace(r"{\Macro}", "")))
     assert asked == {"MsBinMedian", "GbBinMedian", "MsTrackRank", "GbTrackRank"} | {
-        "AucPair", "AlphaTrackMove", "MatchedMove"
+        "AucPair", "AlphaTrackMove", "MatchedMove", "PullNarrowFrom"
     }  # fmt: skip
     assert asked <= set(all_macros())
 

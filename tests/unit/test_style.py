@@ -13,47 +13,49 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
 
-from xpsvae.analysis.tracks import is_main_sequence
+from xpsvae.analysis.alpha import along
 from xpsvae.compare import registry
 from xpsvae.plot import style
 from xpsvae.plot.corner import corner_axes
 
 FIGURES = Path(__file__).parents[2] / "src" / "figures"
 LATENTS = [f"z_{k}" for k in range(1, 7)]
-RANKS = {"logg": -0.48, "teff": 0.83, "m_h": -0.52, "alpha_m": 0.1}  # of each label with every latent
-ASSOCIATION = {
-    label: {str(k): {"spearman": rank, "mutual_information": 0.2} for k in range(1, 7)}
-    for label, rank in RANKS.items()
-}
+
+
+def associated(**ranks):
+    """Rank correlations of the dimensions of each label, as the product of choose_dimensions has them."""
+    return {label: {str(d): {"spearman": rank} for d, rank in by.items()} for label, by in ranks.items()}
+
+
 DIMENSIONS = {
-    "association": ASSOCIATION,
     "logg": 2,
     "teff": 4,
     "m_h": 1,
     "alpha_m": 6,
     "boundary": {"dimension": 2, "value": 0.3, "ms_side": "above", "accuracy": 0.97},
+    "association": associated(logg={2: 0.83}, teff={4: -0.912}, m_h={1: 0.5}, alpha_m={6: 0.104}),
 }
 SHARED = {label: 3 for label in ("logg", "teff", "m_h", "alpha_m")} | {
-    "association": ASSOCIATION,
     "boundary": {"dimension": 3, "value": -0.1, "ms_side": "below", "accuracy": 0.9},
+    "association": associated(logg={3: -0.7}, teff={3: 0.6}, m_h={3: -0.55}, alpha_m={3: -0.51}),
+}
+DIRECTIONS = {
+    "m_h": {"1": 0.8, "2": 0.0, "3": 0.0, "4": 0.6, "6": 0.0},
+    "alpha_m": {"1": 0.0, "2": 0.5, "3": 0.5, "4": 0.5, "6": -0.5},
+    "mean": {"1": 0.1, "2": 0.0, "3": 0.0, "4": -0.2, "6": 0.0},
+    "scale": {"1": 1.0, "2": 0.9, "3": 1.1, "4": 1.0, "6": 1.2},
+    "pair": [2, 6],
+    "auc_pair": 0.7712,
+    "auc_direction": 0.8149,
+    "auc_live": 0.918,
 }
 CARDS = [
     registry.SVAE | {"chain": [["XP", "data"], ["6 latents", "learnt"], ["XP", "data"]]},
     registry.card("pca", {"components": 6, "variance": 95.0}),
     registry.card("label_mlp", {"n_predicted": 90, "n_unknown": 10}),
 ]
-LIVE = (1, 2, 3, 4, 6)
-DIRECTIONS = {
-    "m_h": {"1": 0.8, "6": -0.6},
-    "alpha_m": {"2": 1.0, "3": 0.1},
-    "mean": {str(k): 0.1 for k in LIVE},
-    "scale": {str(k): 0.9 for k in LIVE},
-    "pair": [2, 3],
-    "auc_pair": 0.77,
-    "auc_direction": 0.81,
-    "auc_live": 0.92,
-}
 TRACKS = ("high_alpha", "low_alpha", "fixed_m_h", "matched")
 SUMMARY = {"n_latents": 6, "kl": [2.4, 1.9, 2.0, 5.1, 0.001, 0.4], "dead": [5], "live": [1, 2, 3, 4, 6]}
 
@@ -94,17 +96,17 @@ def subsets(stars):
 
 
 def bins(rows):
-    """Track bins: every third is empty, and of the others one holds too few stars to be drawn."""
+    """Track bins: every third is empty, one holds too few stars to be drawn, one few, one of any log g."""
     frame = pd.DataFrame(rows)
     random = np.random.default_rng(5)
     frame[["teff", "logg", "m_h", "alpha_m", *LATENTS]] = random.normal(size=(len(frame), 10))
     frame["teff"] = 5000 + 300 * frame.teff
     frame["use"] = "all"
-    frame["n"] = np.where(np.arange(len(frame)) == 1, 2, 40)
-    frame["logg_se"] = np.where(np.arange(len(frame)) == 3, 0.2, 0.05)
+    frame["n"] = np.select([np.arange(len(frame)) == 1, np.arange(len(frame)) == 3], [2, 29], 40)
+    frame["logg_se"] = np.where(np.arange(len(frame)) == 4, 0.11, 0.05)
     empty = np.arange(len(frame)) % 3 == 2
     frame.loc[empty, "n"] = 0
-    frame.loc[empty, ["logg_se", "teff", "logg", "m_h", "alpha_m", *LATENTS]] = np.nan
+    frame.loc[empty, ["teff", "logg", "logg_se", "m_h", "alpha_m", *LATENTS]] = np.nan
     return frame
 
 
@@ -227,14 +229,32 @@ def test_a_track_breaks_at_an_empty_bin():
     np.testing.assert_array_equal(points.get_array(), [0.1, 0.3, 0.4])
 
 
-def test_latent_labels_say_what_was_chosen():
+def test_latent_labels_say_what_a_dimension_traces_and_how_closely():
     assert style.latent_label(5) == "$z_{5}$"
-    assert style.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$, ρ = 0.83)"
-    assert style.latent_label(1, DIMENSIONS) == "$z_{1}$ (traces [M/H], ρ = −0.52)"
-    assert style.latent_label(2, DIMENSIONS) == "$z_{2}$"  # chosen for log g, which it hardly follows
-    assert style.latent_label(6, DIMENSIONS) == "$z_{6}$"
+    assert style.latent_label(4, DIMENSIONS) == r"$z_{4}$ (traces $T_\mathrm{eff}$, ρ = −0.91)"
     assert style.latent_label(5, DIMENSIONS) == "$z_{5}$"
-    assert style.traced_labels(3, SHARED).count(", ρ") == 2
+    assert style.traced_labels(3, SHARED).count("; ") == 3
+    traced = {"$\\log g$, ρ = −0.70", "$T_\\mathrm{eff}$, ρ = 0.60", "[M/H], ρ = −0.55", "[α/M], ρ = −0.51"}
+    assert set(style.traced_labels(3, SHARED).split("; ")) == traced
+
+
+def test_a_dimension_that_was_chosen_but_does_not_follow_a_label_is_not_said_to_trace_it():
+    assert style.TRACES == 0.5
+    assert style.latent_label(6, DIMENSIONS) == "$z_{6}$"  # the best for [alpha/M], and no more
+    assert style.latent_label(1, DIMENSIONS) == "$z_{1}$ (traces [M/H], ρ = 0.50)"
+    for rank, shown in ((-0.5, True), (0.499, False), (-0.499, False), (0.0, False)):
+        weak = DIMENSIONS | {"association": DIMENSIONS["association"] | associated(m_h={1: rank})}
+        assert ("traces" in style.latent_label(1, weak)) == shown == bool(style.traced_labels(1, weak))
+
+
+def test_a_halo_is_a_wider_white_line_below_a_track():
+    figure, axes = style.new_figure(style.SINGLE, 3, squeeze=True)
+    style.track(axes, [1, 2], [1, 2], halo=True)
+    style.track(axes, [1, 2], [1, 2])
+    rim, line = axes.lines[0].get_path_effects()
+    assert rim._gc["foreground"] == "white" and rim._gc["linewidth"] > axes.lines[0].get_linewidth()
+    assert type(line).__name__ == "Normal"
+    assert axes.lines[1].get_path_effects() == []
 
 
 def test_distinct_dimensions_are_filled_up_only_where_labels_share_one():
@@ -371,33 +391,41 @@ def test_kiel_vs_latent_uses_the_chosen_dimensions(stars, kiel, dimensions):
     assert main_sequence_is_below
 
 
-def test_bins_with_few_stars_or_of_several_kinds_are_not_drawn(stars, metallicity):
+def test_kiel_vs_latent_names_what_an_axis_traces_or_is_nearest_to(stars, kiel):
+    draw = script("kiel_vs_latent").draw
+    latent = draw(stars, DIMENSIONS, kiel).axes[1]
+    assert latent.get_xlabel() == r"$z_{4}$ (traces $T_\mathrm{eff}$, ρ = −0.91)"
+    assert latent.get_ylabel() == r"$z_{2}$ (traces $\log g$, ρ = 0.83)"
+    ranks = DIMENSIONS["association"] | associated(teff={4: -0.402}, logg={2: 0.49})
+    latent = draw(stars, DIMENSIONS | {"association": ranks}, kiel).axes[1]
+    assert latent.get_xlabel() == r"$z_{4}$ (nearest to $T_\mathrm{eff}$, ρ = −0.40)"
+    assert latent.get_ylabel() == r"$z_{2}$ (nearest to $\log g$, ρ = 0.49)"
+
+
+def test_a_bin_of_latents_has_the_colour_of_the_branch_with_more_of_its_stars(stars, kiel):
+    module = script("kiel_vs_latent")
+    latent = module.draw(stars, DIMENSIONS, kiel).axes[1]
+    meshes = [mesh for mesh in latent.collections if type(mesh).__name__ == "QuadMesh"]
+    giants, dwarfs = (~np.ma.getmaskarray(mesh.get_array()) for mesh in meshes)
+    main = (stars.logg >= 5.9 - 4e-4 * stars.teff).to_numpy()
+    box = [sorted(latent.get_xlim()), sorted(latent.get_ylim())]
+    counts = [
+        np.histogram2d(stars.z_4[chosen], stars.z_2[chosen], module.BINS, box)[0].T
+        for chosen in (~main, main)
+    ]
+    np.testing.assert_array_equal(giants.reshape(counts[0].shape), (counts[0] >= counts[1]) & (counts[0] > 0))
+    np.testing.assert_array_equal(dwarfs.reshape(counts[0].shape), counts[1] > counts[0])
+
+
+def test_bins_with_few_stars_are_not_drawn(stars, kiel, metallicity):
+    figure = check(script("kiel_vs_latent").draw(stars, DIMENSIONS, kiel))
+    drawn = sum(type(points).__name__ == "PathCollection" and len(points.get_offsets())
+                for points in figure.axes[0].collections)  # fmt: skip
+    assert drawn == (kiel.n >= style.FEWEST_STARS).sum() < (kiel.n > 0).sum()
     figure = check(script("kiel_metallicity_tracks").draw(stars, metallicity))
     drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections[1:])
-    enough, one_kind = metallicity.n >= 30, metallicity.logg_se <= 0.1
-    assert drawn == (enough & one_kind).sum() < min(enough.sum(), one_kind.sum())
-
-
-def test_figure_10_gives_a_bin_the_colour_of_the_branch_with_more_stars(stars, kiel):
-    boundary = DIMENSIONS["boundary"] | {"dimension": 2}
-    latent = script("kiel_vs_latent").draw(stars, DIMENSIONS | {"boundary": boundary}, kiel).axes[1]
-    giants, dwarfs = (
-        mesh.get_array()
-        for mesh in latent.collections
-        if mesh.get_rasterized() and mesh.get_array().ndim == 2
-    )
-    assert giants.count() > 0 and dwarfs.count() > 0
-    assert not np.any(~giants.mask & ~dwarfs.mask)
-    x, y = (f"z_{int(re.search(r'[0-9]', name)[0])}" for name in (latent.get_xlabel(), latent.get_ylabel()))
-    main = is_main_sequence(stars.teff, stars.logg)
-    edges = [
-        np.linspace(*sorted(side), giants.shape[0] + 1) for side in (latent.get_xlim(), latent.get_ylim())
-    ]
-    count = {
-        on: np.histogram2d(stars[x][main == on], stars[y][main == on], edges)[0].T for on in (True, False)
-    }
-    np.testing.assert_array_equal(~dwarfs.mask, count[True] > count[False])
-    np.testing.assert_array_equal(~giants.mask, (count[False] >= count[True]) & (count[False] > 0))
+    shown = (metallicity.n >= 30) & (metallicity.logg_se <= 0.1)
+    assert drawn == shown.sum() == (metallicity.n >= style.FEWEST_STARS).sum() - 2  # few, and of any log g
 
 
 @pytest.mark.parametrize("name", ["latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks"])
@@ -406,6 +434,7 @@ def test_latent_metallicity_tracks(stars, metallicity, dimensions, name):
     figure = check(script(name).draw(stars, metallicity, dimensions, 0.2))
     words = " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
     assert f"$z_{{{dimensions['m_h']}}}$: " in words
+    assert ("$z_{6}$: traces no label" in words) == (dimensions is DIMENSIONS)
     curves = [line.get_ydata() for line in figure.axes[0].lines]
     assert curves and all(np.all(np.diff(curve) >= 0) and curve[-1] <= 1 for curve in curves)
 
@@ -422,32 +451,76 @@ def test_latent_tracks_marks_the_dead(stars, kiel):
     assert sum(text.startswith("dead") for text in words) == 1
     shaded = [axes for axes in figure.axes if axes.get_facecolor() != (1, 1, 1, 1) and axes.axison]
     assert len(shaded) == 6  # its row and its column
+    traced = [text.split("traces ")[1] for text in words if "traces" in text]
+    assert traced == ["[M/H]\nρ = 0.50", "$\\log g$\nρ = 0.83", "$T_\\mathrm{eff}$\nρ = −0.91"]
+
+
+def alpha_marks(stars):
+    marks = pd.DataFrame({"giant": stars.logg < 3})
+    marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
+    marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
+    marks.loc[~marks.giant, ["high_alpha", "enceladus"]] = pd.NA
+    return marks
+
+
+def alpha_figure(stars, fixed_m_h=None, kind="actions", marks=None, directions=DIRECTIONS):
+    marks = alpha_marks(stars) if marks is None else marks
+    tracks = bins([{"track": track} for track in TRACKS for _ in range(4)])
+    draw = script("alpha_bimodality").draw
+    return tracks, draw(stars, marks, tracks, {"enceladus_kind": kind}, directions, fixed_m_h)
 
 
 @pytest.mark.parametrize("kind, words", [("chemical", "by chemistry"), ("actions", "Gaia-Enceladus (")])
 def test_alpha_bimodality_says_how_enceladus_was_selected(stars, kind, words):
-    giants = stars.logg < 3
-    marks = pd.DataFrame({"giant": giants})
-    marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
-    marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
-    marks.loc[~giants, ["high_alpha", "enceladus"]] = pd.NA
-    tracks = bins([{"track": track} for track in TRACKS for _ in range(4)])
-    draw = script("alpha_bimodality").draw
-    figure = check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIRECTIONS))
+    figure = check(alpha_figure(stars, kind=kind)[1])
     legend = " ".join(text.get_text() for text in figure.legends[0].get_texts())
     assert words in legend and ("chemistry" in legend) == (kind == "chemical")
-    assert "[α/M]" in figure.axes[1].get_ylabel() and "[M/H]" in figure.axes[1].get_xlabel()
+    marks = alpha_marks(stars)
     marks["enceladus"] = pd.array([pd.NA] * len(stars), dtype="boolean")
-    check(draw(stars, marks, tracks, {"enceladus_kind": kind}, DIRECTIONS | {"pair": None, "auc_pair": None}))
+    check(alpha_figure(stars, kind=kind, marks=marks)[1])
 
 
-def alpha_figure(stars, fixed_m_h=None):
-    marks = pd.DataFrame({"giant": stars.logg < 3})
-    marks["high_alpha"] = pd.array(stars.alpha_m > 0.1, dtype="boolean")
-    marks["enceladus"] = pd.array(stars.m_h < -0.9, dtype="boolean")
-    tracks = bins([{"track": track} for track in TRACKS for _ in range(4)])
-    draw = script("alpha_bimodality").draw
-    return tracks, draw(stars, marks, tracks, {"enceladus_kind": "actions"}, DIRECTIONS, fixed_m_h)
+def test_alpha_bimodality_shows_directions_of_the_latents_on_the_same_axes_twice(stars):
+    tracks, figure = alpha_figure(stars)
+    _, sequences, halo = figure.axes[:3]
+    assert sequences.get_xlabel() == halo.get_xlabel() == "[M/H] direction of the latents"
+    assert sequences.get_ylabel() == halo.get_ylabel() == "[α/M] direction, [M/H] fixed"
+    assert sequences.get_xlim() == halo.get_xlim() and sequences.get_ylim() == halo.get_ylim()
+    giants = stars[stars.logg < 3]
+    enceladus = giants[giants.m_h < -0.9]
+    shown = halo.collections[-1].get_offsets()
+    steps = 0.8 * (enceladus.z_1 - 0.1) + 0.6 * (enceladus.z_4 + 0.2)
+    np.testing.assert_allclose(shown[:, 0], steps)
+    np.testing.assert_allclose(shown[:, 1], along(enceladus, DIRECTIONS, "alpha_m"))
+    edges = [np.linspace(*limits, 81) for limits in (halo.get_xlim(), halo.get_ylim())]
+    counts, *_ = np.histogram2d(*(along(giants, DIRECTIONS, name) for name in ("m_h", "alpha_m")), edges)
+    np.testing.assert_array_equal(halo.collections[0].get_array().filled(0).reshape(80, 80), counts.T)
+    for name in TRACKS:
+        bin_means = tracks[(tracks.track == name) & (tracks.n >= style.FEWEST_STARS)]
+        colour = style.SEQUENCES[name].color
+        line = next(line for line in sequences.lines if line.get_color() == colour)
+        for drawn, direction in ((line.get_xdata(), "m_h"), (line.get_ydata(), "alpha_m")):
+            drawn = np.asarray(drawn, dtype=float)
+            np.testing.assert_allclose(drawn[np.isfinite(drawn)], along(bin_means, DIRECTIONS, direction))
+
+
+def test_alpha_bimodality_says_how_well_directions_tell_the_sequences_apart(stars):
+    def words(figure):
+        return " ".join(text.get_text() for text in figure.axes[1].findobj(matplotlib.text.Text))
+
+    _, figure = alpha_figure(stars)
+    assert "this direction 0.81\nbest pair ($z_2$, $z_6$) 0.77\nall live latents 0.92" in words(figure)
+    _, figure = alpha_figure(stars, directions=DIRECTIONS | {"pair": None, "auc_pair": None})
+    assert "this direction 0.81\nall live latents 0.92" in words(check(figure))
+
+
+def test_alpha_bimodality_names_its_tracks(stars):
+    tracks, figure = alpha_figure(stars)
+    fixed = tracks[tracks.track == "fixed_m_h"]
+    mean = np.average(fixed.m_h.fillna(0), weights=fixed.n)
+    names = [text.get_text() for text in figure.legends[0].get_texts()][:4]
+    assert names[:3] == ["High-α track", "Low-α track", f"[M/H] ≈ {mean:.1f}".replace("-", "−")]
+    assert names[3].startswith("matched in")
 
 
 def test_the_track_of_fixed_metallicity_is_drawn_at_the_mean_or_as_published_at_its_nominal_value(stars):
@@ -465,6 +538,31 @@ def test_the_track_of_fixed_metallicity_is_drawn_at_the_mean_or_as_published_at_
         for xs, mean in zip(of_others, means, strict=True):
             assert set(pd.Series(xs).dropna()) <= set(mean.dropna())
         check(figure)
+
+
+def test_components_are_drawn_as_medians_with_what_most_span():
+    numbers = list(range(1, 21))
+    medians = {"coefficients": [5 / n for n in numbers], "flux": [3 / n for n in numbers]}
+    components = {"components": numbers} | {
+        space: {"median": values, "low": [0.5 * v for v in values], "high": [2 * v for v in values]}
+        for space, values in medians.items()
+    }
+    figure = check(script("pca_components").draw(components, 6))
+    axes = figure.axes[0]
+    for line, band, (space, values) in zip(axes.lines[:2], axes.collections, medians.items(), strict=True):
+        assert line.get_label() == space.capitalize()
+        np.testing.assert_array_equal(line.get_xdata(), numbers)
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        outline = band.get_paths()[0].vertices
+        for number, value in zip(numbers, values, strict=True):
+            ends = outline[outline[:, 0] == number, 1]
+            assert (ends.min(), ends.max()) == pytest.approx((0.5 * value, 2 * value))
+    lines = axes.lines[2:]
+    assert [line.get_ydata()[0] for line in lines[:1]] == [1] and lines[1].get_xdata()[0] == 6
+    assert "(6)" in axes.texts[0].get_text()
+    assert axes.get_yscale() == "log" and axes.get_xlim() == (0.5, 20.5)
+    shapes = {(str(line.get_linestyle()), line.get_marker()) for line in axes.lines[:2]}
+    assert len(shapes) == 2  # told apart without colour
 
 
 @pytest.fixture
@@ -485,26 +583,32 @@ def test_figure_5_prints_the_bias_of_each_model_or_as_published_of_the_label_ind
 ):
     leading, comparison = compared
     figure = check(script("lam_coeff_errs").draw(leading, comparison, printed_bias))
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["sVAE", "PCA (6 components)", "label MLP"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "sVAE",
+        "PCA (6 components)",
+        "label MLP",
+    ]
     for column, axes in enumerate(figure.axes):
-        bias, width = axes.findobj(matplotlib.legend.Legend)
-        assert (bias.get_title().get_text(), width.get_title().get_text()) == ("bias", "width")
-        shown, named = (
-            [line.get_color() for line in each.legend_handles] for each in (bias, figure.legends[0])
-        )
-        assert shown == named
-        printed = zip(
-            *([text.get_text().replace("−", "-") for text in each.get_texts()] for each in (bias, width)),
-            strict=True,
-        )
+        legends = [child for child in axes.get_children() if isinstance(child, Legend)]
+        texts = {
+            legend.get_title().get_text(): [
+                float(text.get_text().replace("−", "-")) for text in legend.get_texts()
+            ]
+            for legend in legends
+        }
+        printed = zip(texts["bias"], texts["width"], strict=True)
+        (shown,) = (legend for legend in legends if legend.get_title().get_text() == "bias")
+        colours = [
+            [line.get_edgecolor() for line in legend.legend_handles] for legend in (shown, figure.legends[0])
+        ]
+        assert colours[0] == colours[1]
         medians = [float(np.nanmedian(values[:, column])) for values in leading.values()]
         if printed_bias == "label_independent":
             medians[2] = medians[1]  # PCA's stands for the label MLP's
         for (bias, width), median, model in zip(printed, medians, leading, strict=True):
-            assert float(bias) == pytest.approx(median, abs=0.06)
+            assert bias == pytest.approx(median, abs=0.06)
             low, high = np.nanpercentile(leading[model][:, column], (16, 84))
-            assert float(width) == pytest.approx((high - low) / 2, abs=0.06)
+            assert width == pytest.approx((high - low) / 2, abs=0.06)
 
 
 def test_confusion_matrices_show_those_that_are_named_for_the_figure():

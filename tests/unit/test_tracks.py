@@ -11,6 +11,7 @@ from xpsvae.analysis.tracks import (
     kiel_tracks,
     main_sequence_logg,
     metallicity_tracks,
+    plausible,
     track_spectra,
     units,
     used_for,
@@ -353,3 +354,11 @@ def test_latent_columns_are_ordered_by_number_and_kind():
     table = pd.DataFrame(columns=["source_id", "z_10", "z_2", "z_2_se", "draw_1", "z_1"])
     assert latent_columns(table) == ["z_1", "z_2", "z_10"]
     assert latent_columns(table, "draw") == ["draw_1"]
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "shown"),
+    [(30, 0.1, True), (29, 0.05, False), (500, 0.1001, False), (0, np.nan, False), (40, np.nan, False)],
+)
+def test_bins_of_many_stars_of_one_kind_are_plausible(n, error, shown):
+    assert plausible(pd.DataFrame({"n": [n], "logg_se": [error]})).tolist() == [shown]
