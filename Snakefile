@@ -14,6 +14,7 @@ include: "rules/alpha.smk"
 include: "rules/comparison.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -21,6 +22,8 @@ rule all:
     default_target: True
     input:
         rules.build_paper.output,
+        rules.build_report.output,
+        rules.fig_training_curve.output,
         rules.build_catalog.output,
         rules.split_stars.output,
         MODEL,

@@ -85,11 +85,7 @@ rule classify_alpha:
     output:
         classifiers=f"{VARIANT}/alpha/classifiers.json",
         predictions=f"{VARIANT}/alpha/predictions.parquet",
-        csv=report(
-            f"{VARIANT}/tables/table1.csv",
-            category="Tables",
-            labels={"table": "Table 1, classification"},
-        ),
+        csv=f"{VARIANT}/tables/table1.csv",
         json=f"{VARIANT}/tables/table1.json",
         tex=f"{VARIANT}/tables/table1.tex",
     log:

@@ -58,6 +58,11 @@ FIGURE_PARAMS = {
     "alpha_bimodality": {"fixed_m_h": config["tracks"]["alpha"]["fixed_m_h"]},
 }
 
+FIGURE_TITLES = {}
+for figure in FIGURES:
+    with open(f"{BASE}/src/figures/{figure}.py", encoding="utf-8") as script:
+        FIGURE_TITLES[figure] = figure_title(script.read())
+
 for figure, products in FIGURES.items():
     # The corrected figure has a rule without wildcards, which can be asked for by its name.
     for name, variant in (
@@ -75,8 +80,9 @@ for figure, products in FIGURES.items():
                 pdf=f"{ROOT}/{shown}/figures/{figure}.pdf",
                 png=report(
                     f"{ROOT}/{shown}/figures/{figure}.png",
+                    caption="../paper/report/figure.rst",
                     category="Figures",
-                    labels={"figure": figure},
+                    labels={"figure": FIGURE_TITLES[figure]},
                 ),
             log:
                 f"{LOGS}/{shown}/fig_{figure}.log",

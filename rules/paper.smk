@@ -74,7 +74,11 @@ rule build_paper:
         # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
     output:
-        pdf=f"{ROOT}/paper/ms.pdf",
+        pdf=report(
+            f"{ROOT}/paper/ms.pdf",
+            category="Paper",
+            labels={"document": "The paper (PDF)"},
+        ),
         macros=f"{ROOT}/paper/provenance.tex",
         provenance=f"{ROOT}/provenance.json",
     log:

@@ -36,7 +36,13 @@ def draw(comparison):
     panels[1].set(xlabel=r"$\lambda$ [nm]", xlim=(wavelength[0] - 12, wavelength[-1] + 12))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=3, handlelength=2.4, columnspacing=1, frameon=False
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=3 if len(labels) <= 3 else 2,  # four in a row would leave the page
+        handlelength=2.4,
+        columnspacing=1,
+        frameon=False,
     )
     return figure
 

@@ -657,3 +657,50 @@ def test_style_holds_after_gaiaxpy_has_been_imported():
     with matplotlib.rc_context({"text.usetex": True}):
         drawn = style.styled(lambda: matplotlib.figure.Figure().text(0.5, 0.5, "T").get_usetex())
         assert drawn() is False
+
+
+@pytest.fixture
+def crowd():
+    """All models that there are and one more, long in name: cards, and residuals of flux and coefficients."""
+    from xpsvae.compare.residuals import WAVELENGTHS, compare
+
+    more = CARDS[1] | {"model": "more", "label": "another (of 17 numbers)"}
+    theirs = [registry.card(name, {"n_predicted": 90}) for name in ("lb23", "lb23_labels")]
+    random, names = np.random.default_rng(9), ["svae", "pca", "label_mlp", "lb23", "lb23_labels", "more"]
+    leading = {name: random.normal(0, 1 + k, (400, 10)) for k, name in enumerate(names)}
+    in_flux = [name for name in names if not name.startswith("lb23")]
+    flux = {name: random.normal(0, 1 + k, (400, 61)) for k, name in enumerate(in_flux)}
+    per_star = pd.DataFrame(
+        {"teff": random.uniform(3500, 7000, 400), "logg": random.uniform(0, 5, 400)}
+        | {"m_h": random.uniform(-1, 0.5, 400)}
+        | {f"rmse_coefficient_{name}": random.lognormal(size=400) for name in names}
+        | {f"rmse_flux_{name}": random.lognormal(size=400) for name in in_flux}
+    )
+    summary = {"models": [*CARDS, *theirs, more], "wavelength": WAVELENGTHS.tolist()}
+    summary |= {"leading": compare(leading), "wavelengths": compare(flux)}
+    coefficients = {name: random.normal(0, 1 + k, (400, 64)) for k, name in enumerate(names)}
+    return summary | {"coefficients": compare(coefficients)}, leading, flux, per_star
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xp_vae_models", "lam_coeff_errs", "compare_lam", "zgr_rel_errs", "compare_zgr", "err_stellar_labels"],
+)
+def test_a_model_more_has_its_name_on_the_page(crowd, name):
+    comparison, leading, flux, per_star = crowd
+    given = {
+        "lam_coeff_errs": (leading, comparison),
+        "zgr_rel_errs": (np.array(comparison["wavelength"]), flux, comparison),
+        "err_stellar_labels": (per_star, comparison),
+    }
+    figure = check(script(name).draw(*given.get(name, (comparison,))))
+    words = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    shown = (
+        comparison["models"]
+        if name not in ("zgr_rel_errs", "compare_zgr")
+        else CARDS + comparison["models"][-1:]
+    )
+    if name == "compare_lam":
+        shown = shown[1:]
+    for card in shown:
+        assert any(text.startswith(card["label"]) for text in words), card["label"]
