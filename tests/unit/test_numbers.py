@@ -291,7 +291,7 @@ def all_macros():
         **numbers.alpha_track_macros(ALPHA_TRACKS, [1, 2]),
         **numbers.alpha_macros(ALPHA, CLASSIFIERS),
         **numbers.switch_macros(SCRAMBLED, LEAKY),
-        **numbers.label_macros(stars().assign(teff_err=7.0), [True] * 24),
+        **numbers.label_macros(stars().assign(teff_err=7.0), subsets()),
         **numbers.pull_macros(PULLS),
         **numbers.spectra_macros(SPECTRA),
         **numbers.discussion_macros(DISCUSSED),
@@ -835,8 +835,12 @@ def test_a_side_without_both_sequences_says_so():
     assert macros["TeffSplit"] == "5{,}000" and macros["GainAucColours"] == r"\ensuremath{+0.020}"
 
 
+def subsets():
+    return pd.DataFrame({"good": [True] * 24, "pristine": stars()["logg"] > 3})
+
+
 def test_dwarfs_among_pristine_stars():
-    macros = numbers.label_macros(stars().assign(teff_err=7.4), stars()["logg"] > 3)
+    macros = numbers.label_macros(stars().assign(teff_err=7.4), subsets())
     assert macros == {"TeffError": "7", "PristineDwarfs": "81.8"}  # nine of eleven
 
 
