@@ -23,7 +23,7 @@ with job(snakemake):
     macros = {
         **numbers.paper_macros(),
         **numbers.catalog_macros(crossmatch, cutflow, stars, params.flux_weight, G_ZERO_POINT),
-        **numbers.label_macros(stars, read_table(files.subsets, ["pristine"])["pristine"]),
+        **numbers.label_macros(stars, read_table(files.subsets, ["good", "pristine"])),
         "TestFraction": numbers.decimal(params.test_fraction, 1),
         **numbers.model_macros(config, pd.read_csv(files.history)),
         **numbers.latent_macros(latents, dimensions),

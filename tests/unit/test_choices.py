@@ -254,7 +254,8 @@ class World:
         return alpha.alpha_tracks(frame[giants], high, **self.settings["tracks"]["alpha"])
 
     def choose_dimensions(self, latent):
-        return dimensions.dimensions(self.frame(latent), [1, 2, 3, 4])["boundary"]
+        frame = self.frame(latent, split=True)
+        return dimensions.dimensions(frame, self.pristine[frame.index], [1, 2, 3, 4])["boundary"]
 
     def classify_alpha(self, latent, **choice):
         marks = alpha.sequences(self.stars, self.pristine)[0]

@@ -133,20 +133,19 @@ def catalog_macros(crossmatch, cutflow, stars, flux_weight, zero_point):
     }
 
 
-def label_macros(stars, pristine):
+def label_macros(stars, subsets):
     """How precise T_eff is, and how many stars of pristine labels are dwarfs.
 
     Parameters
     ----------
-    stars : pandas.DataFrame
-        ``teff``, ``teff_err`` [K] and ``logg`` of the catalogue.
-    pristine : array of bool
+    stars, subsets : pandas.DataFrame
+        ``teff``, ``teff_err`` [K] and ``logg`` of the catalogue; ``good`` and ``pristine`` of each star.
     """
-    chosen = stars[np.asarray(pristine, dtype=bool)]
-    dwarfs = is_main_sequence(chosen["teff"], chosen["logg"])
+    good, pristine = (stars[subsets[name].to_numpy(dtype=bool)] for name in ("good", "pristine"))
+    dwarfs = is_main_sequence(pristine["teff"], pristine["logg"])
     return {
-        "TeffError": decimal(stars["teff_err"].median(), 0),
-        "PristineDwarfs": decimal(100 * dwarfs.mean() if len(chosen) else None, 1),
+        "TeffError": decimal(good["teff_err"].median(), 0),
+        "PristineDwarfs": decimal(100 * dwarfs.mean() if len(pristine) else None, 1),
     }
 
 
@@ -601,7 +600,7 @@ def _score_macros(report):
     return macros
 
 
-def _gain_macros(report, pairs=None, metrics=("accuracy", "roc_auc")):
+def _gain_macros(report, pairs=None):
     pairs = pairs or {
         "": ("label_latent", "label"),
         "Permuted": ("label_latent", "label_permuted"),
@@ -609,7 +608,7 @@ def _gain_macros(report, pairs=None, metrics=("accuracy", "roc_auc")):
     }
     macros, gains = {}, _by_pair(report)
     for suffix, pair in pairs.items():
-        for metric in metrics:
+        for metric in ("accuracy", "roc_auc"):
             gain, prefix = gains[pair][metric], {"accuracy": "Accuracy", "roc_auc": "Auc"}[metric]
             macros[f"Gain{prefix}{suffix}"] = signed(gain["gain"])
             macros[f"Gain{prefix}{suffix}Interval"] = interval(gain["interval"])
