@@ -60,8 +60,8 @@ FIGURE_PARAMS = {
 
 FIGURE_TITLES = {}
 for figure in FIGURES:
-    with open(f"{BASE}/src/figures/{figure}.py", encoding="utf-8") as script:
-        FIGURE_TITLES[figure] = figure_title(script.read())
+    with open(f"{BASE}/src/figures/{figure}.py", encoding="utf-8") as lines:
+        FIGURE_TITLES[figure] = figure_title(lines.read())
 
 for figure, products in FIGURES.items():
     # The corrected figure has a rule without wildcards, which can be asked for by its name.

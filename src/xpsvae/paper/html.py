@@ -154,9 +154,13 @@ def _convert(tex, references, mathematics):
             inner, at = group(tex, at)
             piece = _convert(inner, references, mathematics)
         elif mathematics and sign in "_^":
-            inner, at = _argument(tex, at + 1)
             tag = "sub" if sign == "_" else "sup"
-            piece = f"<{tag}>{_convert(inner, references, True)}</{tag}>"
+            if tex.startswith("\\", at + 1):  # with what the command takes
+                inner, at = _command(tex, at + 2, references, True)
+            else:
+                inner, at = _argument(tex, at + 1)
+                inner = _convert(inner, references, True)
+            piece = f"<{tag}>{inner}</{tag}>"
         elif mathematics:
             piece, at = _letter(sign), at + 1
         else:

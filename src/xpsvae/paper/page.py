@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 
 import yaml
 
@@ -9,6 +10,7 @@ from xpsvae.paper import html as hypertext
 
 __all__ = ["Text", "configuration", "document", "figure_title", "provenance"]
 
+ACCENTS = {"'": "\u0301", '"': "\u0308", "`": "\u0300", "^": "\u0302", "~": "\u0303"}  # behind their letter
 STYLE = """<style>
 .prose { max-width: 58rem !important; }
 .xpsvae { font-family: Georgia, 'DejaVu Serif', serif; font-size: 14px; line-height: 1.45; color: #1a1a1a;
@@ -182,7 +184,13 @@ def _cited(bib):
         year = re.search(r"\byear\s*=\s*\{?(\d{4})", fields)
         start = re.search(r"\bauthor\s*=\s*", fields)
         people = hypertext.group(fields, start.end())[0].split(" and ") if start else [key]
-        family = [re.sub(r"[{}\\]", "", person.partition(",")[0]).strip() for person in people]
+        family = [_name(person.partition(",")[0]) for person in people]
         names = " & ".join(family) if len(family) <= 2 else f"{family[0]} et al."
         found[key] = f"{names} {year[1]}" if year else names
     return found
+
+
+def _name(tex):
+    """Letters of a name, accents put upon them."""
+    accented = re.sub(r"\\(['\"`^~])\{?\\?(\w)\}?", lambda found: found[2] + ACCENTS[found[1]], tex)
+    return unicodedata.normalize("NFC", re.sub(r"[{}\\]", "", accented)).strip()
