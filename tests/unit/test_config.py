@@ -474,9 +474,14 @@ REPEATS = {
 }
 OTHERWISE = {
     "analysis/classify.py:features.seed": "classifiers.seed",
+    "analysis/dimensions.py:association.seed": None,  # of the permutations that give its floor
     "analysis/tracks.py:track_spectra.seed": "tracks.seed",
     "analysis/tracks.py:track_spectra.giants": None,  # which spectra are drawn
     "catalog/assemble.py:build_catalog.seed": "split.seed",
+    "compare/residuals.py:coefficient_rmse.correlations": None,  # arrays, not where they are from
+    "compare/residuals.py:flux_residuals.correlations": None,
+    "compare/residuals.py:measure.correlations": None,
+    "xp/basis.py:flux_errors.correlations": None,
     "compare/residuals.py:flux_residuals.flux_error": None,  # how errors are computed
     "compare/residuals.py:measure.flux_error": None,
     "model/recipe.py:Recipe.seed": "training.seed",

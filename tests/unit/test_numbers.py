@@ -358,12 +358,16 @@ PRISTINE = [False] * 6 + [True] * 12  # of logg 1.6 to 3.2, and three of the nin
 PRISTINE += [False] * 6
 
 
+def quality(pristine):
+    return pd.DataFrame({"good": True, "pristine": pristine})
+
+
 def all_macros():
     return {
         **numbers.paper_macros(),
         **numbers.catalog_macros(CROSSMATCH, CUTFLOW, stars(), 3e-7, 25.6873668671),
         **numbers.model_macros(CONFIG, HISTORY),
-        **numbers.label_macros(stars(), PRISTINE),
+        **numbers.label_macros(stars(), quality(PRISTINE)),
         **numbers.latent_macros(LATENTS, DIMENSIONS),
         **numbers.pull_macros(PULLS),
         **numbers.spectra_macros(SPECTRA),
@@ -407,9 +411,9 @@ def test_that_no_source_lacks_a_spectrum_is_said_in_words():
 
 
 def test_errors_of_temperature_and_dwarfs_of_pristine_labels():
-    macros = numbers.label_macros(stars(), PRISTINE)
+    macros = numbers.label_macros(stars(), quality(PRISTINE))
     assert macros == {"TeffError": "7", "PristineDwarfs": "25.0"}  # 3 of 12 above 5.9 - 4 x 0.5
-    nobody = numbers.label_macros(stars(), [False] * 24)
+    nobody = numbers.label_macros(stars(), quality([False] * 24))
     assert nobody == {"TeffError": "7", "PristineDwarfs": latex.NOT_AVAILABLE}
 
 

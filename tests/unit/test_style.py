@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.legend import Legend
 
 from xpsvae.analysis.alpha import along
@@ -599,7 +599,8 @@ def test_figure_5_prints_the_bias_of_each_model_or_as_published_of_the_label_ind
         printed = zip(texts["bias"], texts["width"], strict=True)
         (shown,) = (legend for legend in legends if legend.get_title().get_text() == "bias")
         colours = [
-            [line.get_edgecolor() for line in legend.legend_handles] for legend in (shown, figure.legends[0])
+            [to_rgba(line.get_color()) for line in legend.legend_handles]
+            for legend in (shown, figure.legends[0])
         ]
         assert colours[0] == colours[1]
         medians = [float(np.nanmedian(values[:, column])) for values in leading.values()]

@@ -137,7 +137,8 @@ def metallicity_corner(stars, tracks, dimensions, branch, m_h_half_width, bins=9
     key.set_axis_off()
     key.text(0.55, 1, BRANCHES[branch].label, ha="center", va="top", size=11)
     chosen = (f"{latent_label(d)}: {traced_labels(d, dimensions) or 'traces no label'}" for d in shown)
-    key.text(0.55, 0.85, "\n".join(chosen), ha="center", va="top", size=6.5)
+    words = "\n".join(chosen).replace("; ", ";\n")  # the key is narrow
+    key.text(0.55, 0.85, words, ha="center", va="top", size=6.5 if words.count("\n") < 5 else 4.5)
     bar = figure.colorbar(points, cax=key.inset_axes((0.1, 0.26, 0.9, 0.08)), orientation="horizontal")
     bar.set_label("[M/H] [dex]", size=8, labelpad=1)
     bar.set_ticks(tracks.m_h_centre.unique()[::2])

@@ -172,7 +172,8 @@ def latent_label(dimension, dimensions=None):
     """
     name = f"$z_{{{int(dimension)}}}$"
     labels = traced_labels(dimension, dimensions or {})
-    return f"{name} (traces {labels})" if labels else name
+    # a line each: an axis has no room for several beside each other
+    return f"{name} (traces {labels})".replace("; ", ";\n") if labels else name
 
 
 def traced_labels(dimension, dimensions):
