@@ -457,6 +457,7 @@ REPEATS = {
     "sampled_by": "inversion.sampled_by",
     "prior_scale": "inversion.prior_scale",
     "invalid": "gaia_sdss.invalid",
+    "label_source": "gaia_sdss.label_source",
     "duplicates": "zenodo.duplicates",
     "release": "gaia_sdss.datalink.release",
     "limit": "library.limit",
