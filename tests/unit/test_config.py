@@ -475,6 +475,9 @@ REPEATS = {
 }
 OTHERWISE = {
     "analysis/classify.py:features.seed": "classifiers.seed",
+    "locks.py:clear_stale.folder": None,
+    "plot/style.py:kiel_axes.logg": None,
+    "plot/style.py:kiel_axes.teff": None,
     "analysis/dimensions.py:association.seed": None,  # of the permutations that give its floor
     "analysis/tracks.py:track_spectra.seed": "tracks.seed",
     "analysis/tracks.py:track_spectra.giants": None,  # which spectra are drawn
