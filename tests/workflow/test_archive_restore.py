@@ -52,7 +52,7 @@ def test_archive_deposit_restore(finished, fresh, tmp_path_factory, monkeypatch)
         run = finished.snakemake("--cores", "1", "reserve_doi")
         texts.append(run.stdout + run.stderr)
         assert run.returncode == 0, run.stderr[-4000:]
-        assert finished.planned("deposit") == ["archive", "build_paper", "deposit"]
+        assert finished.planned("deposit") == ["archive", "build_paper", "build_report", "deposit"]
         run = finished.snakemake("--cores", "1", "deposit")
         texts.append(run.stdout + run.stderr)
         assert run.returncode == 0, run.stderr[-4000:]
@@ -77,7 +77,7 @@ def test_archive_deposit_restore(finished, fresh, tmp_path_factory, monkeypatch)
 
     script = fresh.folder / "src" / "figures" / "catalog_cuts.py"
     script.write_text(script.read_text() + "\n# edited\n")
-    assert fresh.planned("all") == ["all", "build_paper", "fig_catalog_cuts"]
+    assert fresh.planned("all") == ["all", "build_paper", "build_report", "fig_catalog_cuts"]
     (fresh.folder / "results" / "library" / FIGURE).unlink()
     run = fresh.snakemake("--cores", "1", "all")
     assert run.returncode == 0, run.stderr[-4000:]

@@ -191,7 +191,15 @@ def test_a_model_is_its_module_and_a_line_of_configuration(clone, tmp_path):
     with copy.configured(comparison={"dummy": {}}):
         figures = [f"fig_{name}" for name in ("xp_vae_models", *FIGURES_5_TO_9)]
         assert copy.planned("all") == sorted(
-            ["all", "predict_dummy", "build_residuals", "build_numbers", "build_paper", *figures]
+            [
+                "all",
+                "predict_dummy",
+                "build_residuals",
+                "build_numbers",
+                "build_paper",
+                "build_report",
+                *figures,
+            ]
         )
         run = copy.snakemake("--cores", "2", "all")
         assert run.returncode == 0, run.stderr[-8000:]

@@ -13,6 +13,7 @@ def test_everything_is_made(clone):
     assert "corrected/tables/table1.tex" in products
     figures = {name for name in products if name.startswith("corrected/figures/")}
     scripts = {path.stem for path in (clone.folder / "src" / "figures").glob("*.py")}
+    scripts -= {"training_curve"}  # of the report
     assert figures == {f"corrected/figures/{name}.{form}" for name in scripts for form in ("pdf", "png")}
 
 
@@ -20,7 +21,7 @@ def test_nothing_is_half_written_or_pickled(clone):
     products = clone.products()
     assert [name for name in products if name.rsplit("/", 1)[-1].startswith(".")] == []
     assert {name.rsplit(".", 1)[-1] for name in products} <= {
-        "parquet", "npy", "npz", "json", "csv", "tex", "pdf", "png", "safetensors",
+        "parquet", "npy", "npz", "json", "csv", "tex", "pdf", "png", "safetensors", "html",
     }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_edited_figure_script_reruns_that_figure_and_the_paper(clone):
     script.write_text(script.read_text() + "\n# edited\n")
     assert clone.planned("fig_catalog_cuts") == ["fig_catalog_cuts"]
     assert clone.planned("fig_catalog_kiel") == []
-    assert clone.planned("all") == ["all", "build_paper", "fig_catalog_cuts"]
+    assert clone.planned("all") == ["all", "build_paper", "build_report", "fig_catalog_cuts"]
     run = clone.snakemake("--cores", "2", "all")
     assert run.returncode == 0, run.stderr
     assert clone.products() == before  # a comment changes no byte
@@ -67,7 +68,7 @@ def drawn(clone):
 
 def test_edited_module_reruns_what_imports_it(clone):
     with clone.edited(STYLE, lambda text: text.replace("FEWEST_STARS = 5 ", "FEWEST_STARS = 6 ")):
-        assert clone.planned("all") == sorted(["all", "build_paper", *drawn(clone)])
+        assert clone.planned("all") == sorted(["all", "build_paper", "build_report", *drawn(clone)])
     assert clone.planned("all") == []  # although the file is younger than what was made by it
 
 
@@ -106,7 +107,7 @@ def test_how_often_training_is_saved_reruns_nothing(clone):
 def test_the_fixed_metallicity_reruns_its_track_and_what_draws_or_quotes_it(clone):
     with clone.configured(tracks={"alpha": {"fixed_m_h": -0.3}}):
         assert clone.planned("all") == [
-            "all", "build_alpha_tracks", "build_numbers", "build_paper", "fig_alpha_bimodality",
+            "all", "build_alpha_tracks", "build_numbers", "build_paper", "build_report", "fig_alpha_bimodality",
         ]  # fmt: skip
 
 
