@@ -176,7 +176,7 @@ def test_arrives_whole(case, tmp_path):
     script = (PASSING | PASSING_CHANGE)[case]
     data = CHANGED if case in PASSING_CHANGE else DATA
     with FileServer({PATH: DATA, "/else/where.bin": DATA}, {PATH: script}) as server:
-        (path,) = download([entry_of(server, data)], tmp_path, timeout=0.15)
+        (path,) = download([entry_of(server, data)], tmp_path, timeout=0.6)
     assert path.read_bytes() == data
     assert server.injected == len(script)
     assert [file.name for file in tmp_path.iterdir()] == ["data.bin"]
