@@ -158,7 +158,9 @@ def test_dry_run_needs_no_network(tmp_path):
     clone = Clone(tmp_path)
     for spectra, rule in (("datalink", "retrieve_spectra"), ("bulk", "select_spectra")):
         configure(clone, "http://127.0.0.1:9", spectra)
-        assert {"retrieve_table", "convert_labels", rule, "build_paper"} <= set(clone.planned("all"))
+        assert {"retrieve_all_star", "retrieve_astronn", "convert_labels", rule, "build_paper"} <= set(
+            clone.planned("all")
+        )
 
 
 def test_the_paper_and_its_table_are_made(clone):
