@@ -14,8 +14,9 @@ with job(snakemake):
         for why, source_ids in products.read_json(path).items():
             dropped.setdefault(why, []).extend(source_ids)
     parts = list(zip(given.spectra, given.correlations, strict=True))
+    settings = {name: value for name, value in snakemake.params.items() if name != "code"}
     stars, coefficients, errors, correlations, fallen, report = assemble.build_catalog(
-        labels, parts, dropped, **snakemake.params
+        labels, parts, dropped, **settings
     )
     report["files"] = products.read_json(given.report)
     report["actions_minus_astronn"] = assemble.action_scatter(
