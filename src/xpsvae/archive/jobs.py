@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 from types import SimpleNamespace
 
 from xpsvae import choices, dependencies
 
 __all__ = ["describe", "describe_all"]
+
+# Once Snakemake has put a constraint into an output, the wildcard reads {variant,[^/]+}.
+_VARIANT = re.compile(r"\{variant(,[^}]*)?\}")
 
 
 def describe_all(rules, base, archived):
@@ -31,11 +35,11 @@ def describe_all(rules, base, archived):
         own = os.path.realpath(str(rule.snakefile)).startswith(base)
         if not (own and rule.output and rule.script):
             continue
-        if "{variant}" not in str(rule.output[0]):
+        if not _VARIANT.search(str(rule.output[0])):
             described.append(describe(rule, choices.CORRECTED, base))
             continue
         for variant in choices.variants():
-            made = {str(path).replace("{variant}", variant) for path in rule.output} & set(archived)
+            made = {_VARIANT.sub(variant, str(path)) for path in rule.output} & set(archived)
             if any(map(rule.is_producer, made)):
                 described.append(describe(rule, variant, base))
     return described
@@ -62,7 +66,7 @@ def describe(rule, variant, base):
         return value(SimpleNamespace(variant=variant)) if callable(value) else value
 
     def path(value):
-        return str(resolved(value)).replace("{variant}", variant)
+        return _VARIANT.sub(variant, str(resolved(value)))
 
     script = str(rule.script).format(params=rule.params)  # figures name theirs by a parameter
     script = f"src/{script[script.index('src/') + 4 :]}"
