@@ -1,5 +1,8 @@
 """Flux and its errors against GaiaXPy's calibrate, its published output, and brute-force loops."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,7 @@ from astropy.table import MaskedColumn
 
 from xpsvae.errors import InputError
 from xpsvae.xp import basis, coefficients_to_flux, dr3_basis, flux_errors
+from xpsvae.xp.gaiaxpy_module import gaiaxpy_module
 
 N_BAND = 55
 RNG = np.random.default_rng(20240410)
@@ -28,8 +32,7 @@ def random_correlations(n_stars):
 @pytest.fixture(scope="module")
 def stars():
     """Coefficients made here and what GaiaXPy's calibrate makes of them."""
-    from gaiaxpy import calibrate
-
+    calibrate = gaiaxpy_module().calibrate
     n_stars = 6
     order = 1 + np.tile(np.arange(N_BAND), 2)
     coefficients = 1e4 * RNG.normal(size=(n_stars, 2 * N_BAND)) / order
@@ -266,3 +269,18 @@ def test_other_kinds_and_units_are_refused(given, says):
         flux_errors(given)
     with pytest.raises(InputError, match="wavelengths is in s"):
         coefficients_to_flux(np.ones((1, 110)), [400] * u.s)
+
+
+def test_the_import_of_gaiaxpy_leaves_matplotlib_as_it_was():
+    """In a process of its own: here GaiaXPy may have been imported long ago."""
+    lines = (
+        "import matplotlib",
+        "before = dict(matplotlib.rcParams)",
+        "from xpsvae.xp import dr3_basis",
+        "dr3_basis('archive')",
+        "import sys",
+        "assert 'gaiaxpy' in sys.modules",
+        "changed = [key for key, value in before.items() if matplotlib.rcParams[key] != value]",
+        "assert not [key for key in changed if key != 'backend'], changed",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -49,8 +49,9 @@ PASSING = {
     "status 429 with Retry-After": [status(429, Retry_After="120")],
     "status 503 with a date": [status(503, Retry_After=formatdate(time.time() + 120, usegmt=True))],
     "status 503 with nonsense": [status(503, Retry_After="soon"), status(503, Retry_After="-5")],
-    "status 403 of a rate limit": [
-        status(403, X_RateLimit_Remaining="0", X_RateLimit_Reset=str(int(time.time()) + 120))
+    "status 403 of a rate limit": [status(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="120")],
+    "status 403 of a rate limit that has passed": [
+        status(403, X_RateLimit_Remaining="0", X_RateLimit_Reset=str(int(time.time()) - 120))
     ],
     "status 503 when resuming": [cut(60_000), status(503), status(500), status(429, Retry_After="3")],
     "wrong first byte": [servers.wrong_bytes(0)],

@@ -192,7 +192,6 @@ def test_units_name_only_columns_that_are_there(frame, settings):
 
 @pytest.fixture
 def spectra():
-    pytest.importorskip("gaiaxpy")
     from xpsvae.xp import dr3_basis
 
     n, width = 12, dr3_basis().n_coefficients

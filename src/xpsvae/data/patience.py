@@ -142,9 +142,9 @@ class Client:
                 raise Failure("the address leads nowhere", final=True) from error
             stack.enter_context(response)
             asked = _asked_pause(response)
-            self._rest(host, asked)
+            self._rest(host, asked or 0.0)
             if response.status_code not in good:
-                again = response.status_code in _RETRIED or (response.status_code == 403 and asked)
+                again = response.status_code in _RETRIED or (response.status_code == 403 and asked is not None)
                 said = f"HTTP status {response.status_code}{self._reason(response)}"
                 raise Failure(said, not again, response.status_code)
             yield response
@@ -251,7 +251,7 @@ def _is_slow(error):
 
 
 def _asked_pause(response):
-    """Seconds for which the server wants no request, by its own clock."""
+    """Seconds for which the server wants no request, by its own clock; None where it asks for nothing."""
     headers = response.headers
     now = _timestamp(headers.get("Date")) or time.time()
     after, reset = headers.get("Retry-After", "").strip(), headers.get("X-RateLimit-Reset", "").strip()
@@ -260,7 +260,7 @@ def _asked_pause(response):
     if headers.get("X-RateLimit-Remaining", "").strip() == "0" and reset.isdecimal():
         # some count the seconds from now, others from 1970
         return max(0.0, float(reset) - now) if float(reset) > 1e9 else float(reset)
-    return 0.0
+    return None
 
 
 def _timestamp(http_date):

@@ -11,6 +11,7 @@ import numpy as np
 
 from xpsvae.arrays import plain
 from xpsvae.errors import InputError
+from xpsvae.xp.gaiaxpy_module import gaiaxpy_module
 from xpsvae.xp.unrounded import restore_digits
 
 __all__ = [
@@ -107,12 +108,11 @@ def dr3_basis(sampled_by="gaiaxpy"):
     InputError
         If ``sampled_by`` is neither, or GaiaXPy ships other matrices.
     """
-    from gaiaxpy.core.config import load_xpmerge_from_xml, load_xpsampling_from_xml
-
     if sampled_by not in ("gaiaxpy", "archive"):
         raise InputError(f"sampled_by is {sampled_by!r}: give 'gaiaxpy' or 'archive'.")
-    grid, merge = load_xpmerge_from_xml()
-    sampling = load_xpsampling_from_xml()
+    shipped = gaiaxpy_module("gaiaxpy.core.config")
+    grid, merge = shipped.load_xpmerge_from_xml()
+    sampling = shipped.load_xpsampling_from_xml()
     grid = np.asarray(grid, dtype=float)
     merge = tuple(np.asarray(merge[band], dtype=float) for band in BANDS)
     bands = tuple(np.array(sampling[band], dtype=float).T for band in BANDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xpsvae.errors import InputError
+from xpsvae.xp.gaiaxpy_module import gaiaxpy_module
 
 __all__ = ["restore_digits"]
 
@@ -47,10 +48,9 @@ def restore_digits(band, wavelengths, rounded):
     with the rounded matrix to some 1e-6, which `flux_to_coefficients` would turn into errors of several
     sigma on most coefficients.
     """
-    from gaiaxpy.config.paths import config_path
     from scipy.interpolate import CubicSpline
 
-    stem = Path(config_path) / _FILES[band]
+    stem = Path(gaiaxpy_module("gaiaxpy.config.paths").config_path) / _FILES[band]
     bases = _read_bases(f"{stem}_bases.csv")
     nodes, pseudo = np.genfromtxt(f"{stem}_dispersion.csv", delimiter=",")
     x = np.interp(CubicSpline(nodes, pseudo)(wavelengths), bases["pseudo_range"], bases["norm_range"])
