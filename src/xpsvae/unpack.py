@@ -3,10 +3,12 @@
 import gzip
 import io
 import os
+import zipfile
+from pathlib import Path
 
 from xpsvae.errors import InputError
 
-__all__ = ["Bounded", "open_gzip"]
+__all__ = ["Bounded", "extract_zip", "open_gzip"]
 
 _RATIO = 100  # unpacked bytes a packed one; tables of numbers in text have up to 20, a bomb some 1000
 _SMALL = 256 << 20  # bytes that may be unpacked in any case
@@ -61,6 +63,34 @@ def open_gzip(path):
     ----------
     path : path-like
     """
-    largest = max(_SMALL, _RATIO * os.path.getsize(path))
-    refusal = f"{path} unpacks to more than {largest} bytes: it is no table of spectra; get the file again."
-    return io.BufferedReader(Bounded(gzip.open(path, "rb"), largest, refusal))
+    return io.BufferedReader(Bounded(gzip.open(path, "rb"), _largest(path), _refusal(path)))
+
+
+def extract_zip(path, folder):
+    """Extract a zip file's members, in the order of their names; return their paths.
+
+    Parameters
+    ----------
+    path, folder : path-like
+
+    Raises
+    ------
+    InputError
+        If they would take far more room than the file does; nothing is extracted then.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = sorted(archive.infolist(), key=lambda member: member.filename)
+        # no member gives more than it announces: zipfile stops there
+        if sum(member.file_size for member in members) > _largest(path):
+            raise InputError(_refusal(path))
+        return [Path(archive.extract(member, folder)) for member in members]
+
+
+def _largest(path):
+    return max(_SMALL, _RATIO * os.path.getsize(path))
+
+
+def _refusal(path):
+    return (
+        f"{path} unpacks to more than {_largest(path)} bytes: it is no table of spectra; get the file again."
+    )

@@ -346,3 +346,23 @@ def test_duplicates_across_blocks(bulk):
     spectra = read_spectra(path)
     assert spectra.dropped == {"source_id occurs again": [ids[0]]}
     np.testing.assert_array_equal(spectra.source_id, ids)
+
+
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "vot"])
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(form, tmp_path, monkeypatch):
+    """A bomb of the real form: a good head, then blanks (or zeros) that gzip packs a thousandfold."""
+    monkeypatch.setattr("xpsvae.unpack._SMALL", 1 << 20)
+    names = b"source_id,bp_coefficients,bp_coefficient_errors,rp_coefficients,rp_coefficient_errors\n1,"
+    heads = {
+        "csv": names,
+        "ecsv": b"# %ECSV 1.0\n# ---\n# delimiter: ','\n" + names,
+        "fits": b"SIMPLE  =                    T",
+        "vot": b'<?xml version="1.0"?>\n<VOTABLE version="1.4">',
+    }
+    path = tmp_path / f"bomb.{form}.gz"
+    with gzip.open(path, "wb") as stream:
+        stream.write(heads[form])
+        for _ in range(40):
+            stream.write(b" " * (1 << 20))
+    with pytest.raises(InputError, match=rf"bomb\.{form}\.gz unpacks to more than \d+ bytes"):
+        read_spectra(path)

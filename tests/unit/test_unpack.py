@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import zipfile
 
 import pytest
 
@@ -51,3 +52,17 @@ def test_a_damaged_file_fails_as_before(damage, tmp_path):
     (tmp_path / "table.csv.gz").write_bytes(damage(gzip.compress(TABLE)))
     with unpack.open_gzip(tmp_path / "table.csv.gz") as stream, pytest.raises((EOFError, gzip.BadGzipFile)):
         stream.read()
+
+
+def test_a_zip_is_extracted_whole_or_not_at_all(tmp_path):
+    with zipfile.ZipFile(tmp_path / "answer.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b.csv", TABLE)
+        archive.writestr("folder/a.csv", TABLE[:99])
+    paths = unpack.extract_zip(tmp_path / "answer.zip", tmp_path / "out")
+    assert [path.read_bytes() for path in paths] == [TABLE, TABLE[:99]]
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", TABLE)
+        archive.writestr("bomb.csv", bytes(90_000_000))
+    with pytest.raises(InputError, match="bomb.zip unpacks to more than .* bytes"):
+        unpack.extract_zip(tmp_path / "bomb.zip", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -21,6 +21,7 @@ from xpsvae.data.download import download, fetch
 from xpsvae.data.manifest import Entry
 from xpsvae.errors import InputError
 from xpsvae.products import write_array, write_arrays, write_json
+from xpsvae.unpack import extract_zip
 from xpsvae.xp.read import iter_bulk
 
 __all__ = [
@@ -302,5 +303,5 @@ def _unzipped(path):
     if path is None or not zipfile.is_zipfile(path):
         yield [path] if path is not None else []
         return
-    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder, zipfile.ZipFile(path) as archive:
-        yield [Path(archive.extract(name, folder)) for name in sorted(archive.namelist())]
+    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
+        yield extract_zip(path, folder)

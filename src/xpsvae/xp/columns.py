@@ -3,11 +3,13 @@
 import gzip
 import re
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 
 from xpsvae.arrays import convert
 from xpsvae.errors import InputError
+from xpsvae.unpack import open_gzip
 from xpsvae.xp.basis import BANDS, COEFFICIENT_UNIT
 
 __all__ = [
@@ -17,11 +19,11 @@ __all__ = [
     "REQUIRED",
     "dtype_of",
     "find_columns",
-    "gzipped",
     "in_unit",
     "one_line",
     "parse_text",
     "read_bytes",
+    "unpacked",
 ]
 
 NO_ARRAY, NOT_NUMERIC = 0, -1  # in place of a length
@@ -113,12 +115,19 @@ def gzipped(path):
         return stream.read(2) == b"\x1f\x8b"
 
 
-def read_bytes(path, size=-1):
-    with (gzip.open if gzipped(path) else open)(path, "rb") as stream:
+@contextmanager
+def unpacked(path):
+    """Open a file for reading bytes, unpacked if it is gzipped; what that fails with becomes a sentence."""
+    with open_gzip(path) if gzipped(path) else open(path, "rb") as stream:
         try:
-            return stream.read(size)
+            yield stream
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path} is a cut or damaged gzip file ({error}): {FETCH_AGAIN}.") from error
+
+
+def read_bytes(path, size=-1):
+    with unpacked(path) as stream:
+        return stream.read(size)
 
 
 def one_line(text, length=200):
