@@ -223,7 +223,7 @@ def test_wrong_checksum_names_both(tmp_path):
 def test_number_of_faults():
     """Keep the number that documentation quotes: cases, and faults injected in them."""
     scripts = [*PASSING.values(), *PASSING_CHANGE.values()]
-    assert (len(scripts), sum(map(len, scripts))) == (105, 144)
+    assert (len(scripts), sum(map(len, scripts))) == (106, 145)
     assert (len(FAILING), sum(n_requests for _, n_requests, _ in FAILING.values())) == (26, 92)
 
 

@@ -286,7 +286,8 @@ def test_stars_without_labels_are_not_known_and_counted(population):
     found = label_mlp.predict(population, **SETTINGS)
     assert np.flatnonzero(~found.known).tolist() == [90, 91, 92]
     # as in the published code they are read as zeros: all the same, and nothing like a star
-    assert np.ptp(found.coefficients[~found.known], axis=0).max() == 0
+    # (to rounding, which in a product of matrices may depend on the row)
+    assert np.ptp(found.coefficients[~found.known], axis=0).max() < 1e-12
     assert found.summary["n_train"] == 499
     assert found.summary["n_predicted"] == 97
     assert found.summary["n_missing_label"] == 2
