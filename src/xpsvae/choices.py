@@ -6,10 +6,9 @@ and never asks which variant it serves. To add one, write its entry here and giv
 the argument: rules, products and the archive follow.
 """
 
-import difflib
 from dataclasses import dataclass
 
-from xpsvae.errors import InputError
+from xpsvae.errors import InputError, suggestion
 
 __all__ = ["CHOICES", "CORRECTED", "PUBLISHED", "Choice", "flipped", "given", "require_shown", "variants"]
 
@@ -189,12 +188,8 @@ def flipped(variant):
         If there is no such variant; the sentence names the nearest.
     """
     if variant not in variants():
-        near = difflib.get_close_matches(variant, variants(), n=1, cutoff=0.4)
-        raise InputError(
-            f"variant '{variant}' is not known: "
-            + (f"did you mean '{near[0]}' (there are " if near else "choose one of (")
-            + f"{CORRECTED}, {PUBLISHED} and {ONLY}KEY, with KEY one of {', '.join(CHOICES)})."
-        )
+        there = f"{CORRECTED}, {PUBLISHED} and {ONLY}KEY, with KEY one of {', '.join(CHOICES)}"
+        raise InputError(f"variant '{variant}' is not known: {suggestion(variant, variants(), there)}.")
     if variant == PUBLISHED:
         return frozenset(CHOICES)
     return frozenset() if variant == CORRECTED else frozenset([variant.removeprefix(ONLY)])

@@ -6,12 +6,11 @@ names the key, what was found, what is expected and what to do, so that a misspe
 a default.
 """
 
-import difflib
 import os
 import re
 
 from xpsvae.config_schema import expected, is_number, parse, schema, subschema, types, validator
-from xpsvae.errors import InputError
+from xpsvae.errors import InputError, suggestion
 
 __all__ = ["resolve", "training", "validate"]
 
@@ -131,7 +130,7 @@ def _check(config, given):
         raise InputError(_sentence(error, config, given))
     recipe, recipes = config["training"]["recipe"], list(config["recipes"])
     if recipe not in recipes:
-        raise InputError(f"config key 'training.recipe' is {_shown(recipe)}: {_nearest(recipe, recipes)}.")
+        raise InputError(f"config key 'training.recipe' is {_shown(recipe)}: {suggestion(recipe, recipes)}.")
 
 
 def _sentence(error, config, given):
@@ -140,7 +139,7 @@ def _sentence(error, config, given):
         known = list(error.schema["properties"])
         name = next(name for name in error.instance if name not in known)
         space = ", with a space after the colon" if re.match(r"\w+:", name) else ""
-        return f"config key '{_dotted((*path, name))}' is not known: {_nearest(name, known)}{space}."
+        return f"config key '{_dotted((*path, name))}' is not known: {suggestion(name, known)}{space}."
     if error.validator == "required":
         name = next(name for name in error.validator_value if name not in error.instance)
         wanted = expected(subschema(schema(), *path, name))
@@ -151,7 +150,7 @@ def _sentence(error, config, given):
     key = path[: next((place for place, part in enumerate(path) if isinstance(part, int)), len(path))]
     if error.validator == "enum":
         start = f"config key '{_dotted(key)}' {'is' if key == path else 'has'} {_shown(error.instance)}"
-        return f"{start}: {_nearest(error.instance, error.validator_value)}."
+        return f"{start}: {suggestion(error.instance, error.validator_value)}."
     found = config
     for part in key:
         found = found[part]
@@ -201,9 +200,3 @@ def _shown(value):
     else:
         text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(name, known):
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    choices = "choose one of " + ", ".join(known)
-    return f"did you mean '{near[0]}'" + f" ({choices})" if near else choices

@@ -94,14 +94,14 @@ def test_an_unknown_variant_is_named_with_the_nearest(wrong, near):
         with pytest.raises(InputError) as error:
             ask()
         assert str(error.value).startswith(
-            f"variant '{wrong}' is not known: did you mean '{near}' (there are "
+            f"variant '{wrong}' is not known: did you mean '{near}' (choose one of "
         )
         assert str(error.value).endswith(").") and "\n" not in str(error.value)
 
 
 def test_a_variant_like_no_other_is_answered_with_all_there_are():
     with pytest.raises(
-        InputError, match="variant '12345' is not known: choose one of .corrected, published and"
+        InputError, match="variant '12345' is not known: choose one of corrected, published and"
     ):
         flipped("12345")
 

@@ -115,9 +115,9 @@ def test_an_unknown_model_is_named_with_the_nearest():
     with pytest.raises(InputError) as error:
         registry.get("label_mpl")
     assert str(error.value).startswith(
-        "comparison model 'label_mpl' (config group comparison) is not known: did you mean 'label_mlp'?"
+        "comparison model 'label_mpl' (config group comparison) is not known: did you mean 'label_mlp' ("
     )
-    with pytest.raises(InputError, match="is not known: choose from label_mlp, lb23, lb23_labels, pca"):
+    with pytest.raises(InputError, match="is not known: choose one of label_mlp, lb23, lb23_labels, pca"):
         registry.get("zzz")
 
 
@@ -136,13 +136,13 @@ def test_a_model_that_predicts_nothing_is_refused(drop):
         registry.get("dummy")
 
 
-def test_an_unknown_setting_is_named_with_those_there_are(drop, given):
+def test_an_unknown_setting_is_named_with_those_there_are(drop):
     drop()
-    with pytest.raises(InputError, match="'comparison.dummy.sise' is not known: choose one of size, shift."):
-        registry.predict("dummy", given, {"sise": 1})
+    with pytest.raises(InputError, match="'comparison.dummy.sise' is not known: did you mean 'size' "):
+        registry.chosen({"dummy": {"sise": 1}}, ())
     drop(WHOLE.replace("def predict(given, size=3, shift=0.0)", "def predict(given)").replace("+ shift", ""))
     with pytest.raises(InputError, match="'comparison.dummy.size' is not known: this model has no settings."):
-        registry.predict("dummy", given, {"size": 1})
+        registry.chosen({"dummy": {"size": 1}}, ())
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,12 @@ def test_models_of_the_configuration_keep_its_order_and_null_leaves_one_out(drop
     drop()
     settings = {"label_mlp": {"epochs": 2}, "dummy": {}, "pca": None}
     assert list(registry.chosen(settings, ()).items()) == [("label_mlp", {"epochs": 2}), ("dummy", {})]
-    assert registry.chosen({"pca": None}, ()) == {}
+
+
+def test_a_comparison_with_nothing_is_refused():
+    for settings in ({}, {"pca": None}, {"lb23": {}}):
+        with pytest.raises(InputError, match="leaves no model that this dataset can show beside the sVAE"):
+            registry.chosen(settings, ())
 
 
 def test_a_model_whose_needs_a_dataset_does_not_meet_is_left_out(settings):
@@ -189,7 +194,7 @@ def test_a_model_whose_needs_a_dataset_does_not_meet_is_left_out(settings):
 def test_an_unknown_model_of_the_configuration_is_refused_unless_it_is_left_out():
     with pytest.raises(InputError, match="'pcaa' .* did you mean 'pca'"):
         registry.chosen({"pcaa": {}}, ())
-    assert registry.chosen({"pcaa": None}, ()) == {}
+    assert registry.chosen({"pcaa": None, "pca": {}}, ()) == {"pca": {}}
 
 
 def test_settings_of_the_configuration_are_those_of_the_models(settings):

@@ -15,7 +15,6 @@ name; rules, residuals, figures and text ask here, and none of them knows how ma
 Modules are imported while the workflow is planned: they import what is heavy within ``predict``.
 """
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xpsvae.compare import models
-from xpsvae.errors import InputError
+from xpsvae.errors import InputError, suggestion
 
 __all__ = ["SVAE", "Given", "Prediction", "available", "card", "chosen", "filled", "get", "predict"]
 
@@ -87,11 +86,9 @@ def get(name):
         If there is none of that name, or it lacks part of the contract.
     """
     if name not in available():
-        near = difflib.get_close_matches(name, available(), n=1, cutoff=0.4)
         raise InputError(
             f"comparison model '{name}' (config group comparison) is not known: "
-            + (f"did you mean '{near[0]}'? There are " if near else "choose from ")
-            + f"{', '.join(available())}."
+            f"{suggestion(name, available())}."
         )
     module = importlib.import_module(f"{models.__name__}.{name}")
     missing = [part for part in _CONTRACT if not hasattr(module, part)]
@@ -117,9 +114,22 @@ def chosen(config, extras):
     -------
     dict of str to dict
         Settings by model, in the order of the configuration.
+
+    Raises
+    ------
+    InputError
+        If a model or a setting is not known, or no model is left.
     """
     wanted = {name: settings for name, settings in config.items() if settings is not None}
-    return {name: settings for name, settings in wanted.items() if set(get(name).NEEDS) <= set(extras)}
+    for name, settings in wanted.items():
+        _require_settings(name, settings)
+    left = {name: settings for name, settings in wanted.items() if set(get(name).NEEDS) <= set(extras)}
+    if not left:
+        raise InputError(
+            "config group 'comparison' leaves no model that this dataset can show beside the sVAE: keep one, "
+            "such as pca."
+        )
+    return left
 
 
 def predict(name, given, settings):
@@ -128,16 +138,9 @@ def predict(name, given, settings):
     Raises
     ------
     InputError
-        If a setting is not one of the model's, or the prediction does not have its form.
+        If the prediction does not have its form.
     """
-    module = get(name)
-    known = list(inspect.signature(module.predict).parameters)[1:]
-    for setting in settings.keys() - set(known):
-        raise InputError(
-            f"config key 'comparison.{name}.{setting}' is not known: "
-            + (f"choose one of {', '.join(known)}." if known else "this model has no settings.")
-        )
-    prediction = module.predict(given, **settings)
+    prediction = get(name).predict(given, **settings)
     n_test = int(given.test.sum())
     for part in (prediction.known, prediction.coefficients, prediction.flux):
         if part is not None and len(part) != n_test:
@@ -148,6 +151,17 @@ def predict(name, given, settings):
     if (prediction.coefficients is None) == (prediction.flux is None):
         raise InputError(f"comparison model '{name}' has to predict either coefficients or flux.")
     return prediction
+
+
+def _require_settings(name, settings):
+    """Refuse what is no setting of a model: an argument of its ``predict``, but for the first."""
+    known = list(inspect.signature(get(name).predict).parameters)[1:]
+    for setting in settings:
+        if setting not in known:
+            raise InputError(
+                f"config key 'comparison.{name}.{setting}' is not known: "
+                + (f"{suggestion(setting, known)}." if known else "this model has no settings.")
+            )
 
 
 def card(name, summary):
