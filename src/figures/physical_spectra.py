@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import NullFormatter
 
-from xpsvae.plot.style import BRANCHES, DOUBLE, LABELS, PALEST, new_figure, save, styled, tint
+from xpsvae.plot.style import BRANCHES, DOUBLE, LABELS, PALEST, new_figure, note, save, styled, tint
 
 COORDINATE = {"ms": "teff", "gb": "logg"}  # along which a track is cut into bins
 PIVOT = (600.0, 700.0)  # where all spectra are brought to the same mean [nm]
@@ -41,27 +41,13 @@ def draw(spectra):
     brightest = 1
     for (branch, look), (top, bottom) in zip(BRANCHES.items(), panels.T, strict=True):
         stars = spectra[spectra.branch == branch].sort_values("centre")
-        scale, shades = Normalize(stars.centre.min(), stars.centre.max()), tint(look, PALEST, 1)
-        for star in stars.itertuples():
-            wavelength = np.asarray(star.wavelength)
-            shape = wavelength**2 * np.asarray(star.flux_reconstructed)
-            pivot = (wavelength > PIVOT[0]) & (wavelength < PIVOT[1])
-            shape /= shape[pivot].mean()
-            brightest = max(brightest, shape.max())
-            colour = shades(scale(star.centre))
-            top.plot(wavelength, shape, color=colour, lw=0.8)
-            bottom.plot(wavelength, 100 * np.asarray(star.residual), color=colour, lw=0.4)
-        typical = 100 * np.median(np.abs(np.stack(stars.residual)), axis=0) if len(stars) else []
-        for side in (-1, 1):
-            rim = [Stroke(linewidth=2.2, foreground="white"), Normal()]
-            bottom.plot(
-                wavelength,
-                side * typical,
-                color="black",
-                lw=1,
-                path_effects=rim,
-                label="_" * (side < 0) + TYPICAL,
-            )
+        label = f"{look.label}: {LABELS[COORDINATE[branch]]}"
+        if len(stars):
+            shades = _draw_stars(stars, top, bottom, tint(look, PALEST, 1))
+            figure.colorbar(shades, ax=top, location="top", label=label, aspect=30, pad=0.01)
+            brightest = max(brightest, *(line.get_ydata().max() for line in top.lines))
+        else:
+            note(top, f"{label}\nno star in any bin", "upper center")
         for name, (places, line) in LINES.items():
             for i, place in enumerate(places):
                 for axes in (top, bottom):
@@ -70,10 +56,6 @@ def draw(spectra):
         for end in (-LINEAR, LINEAR):
             bottom.axhline(end, color="0.6", lw=0.5, zorder=0.6)
         bottom.set_xlabel(r"$\lambda$ [nm]")
-        label = f"{look.label}: {LABELS[COORDINATE[branch]]}"
-        figure.colorbar(
-            ScalarMappable(scale, shades), ax=top, location="top", label=label, aspect=30, pad=0.01
-        )
     panels[0, 0].set(
         yscale="log", ylim=(FAINTEST, 1.3 * brightest), ylabel=r"$\lambda^2 f_\lambda$ / mean at 600–700 nm"
     )
@@ -83,9 +65,28 @@ def draw(spectra):
     panels[1, 0].yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
     panels[1, 0].yaxis.set_minor_formatter(NullFormatter())
     panels[0, 1].legend(loc="lower right", ncols=3)
-    handle = [line for line in panels[1, 1].lines if line.get_label() == TYPICAL]
-    panels[1, 1].legend(handle, [TYPICAL], loc="lower right")
+    handles = [line for panel in panels[1] for line in panel.lines if line.get_label() == TYPICAL]
+    if handles:
+        panels[1, 1].legend(handles[:1], [TYPICAL], loc="lower right")
     return figure
+
+
+def _draw_stars(stars, top, bottom, shades):
+    """Draw a branch's spectra and their residuals; return what its colour bar shows."""
+    scale = Normalize(stars.centre.min(), stars.centre.max())
+    for star in stars.itertuples():
+        wavelength = np.asarray(star.wavelength)
+        shape = wavelength**2 * np.asarray(star.flux_reconstructed)
+        pivot = (wavelength > PIVOT[0]) & (wavelength < PIVOT[1])
+        colour = shades(scale(star.centre))
+        top.plot(wavelength, shape / shape[pivot].mean(), color=colour, lw=0.8)
+        bottom.plot(wavelength, 100 * np.asarray(star.residual), color=colour, lw=0.4)
+    typical = 100 * np.median(np.abs(np.stack(stars.residual)), axis=0)
+    for side in (-1, 1):
+        rim = [Stroke(linewidth=2.2, foreground="white"), Normal()]
+        label = "_" * (side < 0) + TYPICAL
+        bottom.plot(wavelength, side * typical, color="black", lw=1, path_effects=rim, label=label)
+    return ScalarMappable(scale, shades)
 
 
 if __name__ == "__main__":

@@ -653,6 +653,18 @@ def test_physical_spectra_scale_each_star_and_show_its_residual():
     np.testing.assert_allclose(typical.get_ydata(), np.where(wavelength < 350, 200, 1))
 
 
+@pytest.mark.parametrize("left", [[], ["ms"], ["gb"]])
+def test_physical_spectra_of_a_branch_without_stars_say_so(left):
+    wavelength = np.arange(336.0, 1021, 2)
+    star = {"centre": 1.0, "wavelength": wavelength, "flux_reconstructed": wavelength, "residual": wavelength}
+    columns = ["branch", *star]
+    figure = check(
+        script("physical_spectra").draw(pd.DataFrame([{"branch": b} | star for b in left], columns=columns))
+    )
+    told = [text for axes in figure.axes[:2] for box in axes.artists for text in [box.txt.get_text()]]
+    assert sum("no star in any bin" in text for text in told) == 2 - len(left)
+
+
 def test_style_holds_after_gaiaxpy_has_been_imported():
     """GaiaXPy's import turns LaTeX on for all of matplotlib."""
     with matplotlib.rc_context({"text.usetex": True}):
