@@ -11,8 +11,10 @@ from xpsvae.paper import html as hypertext
 __all__ = ["Text", "configuration", "document", "figure_title", "provenance"]
 
 ACCENTS = {"'": "\u0301", '"': "\u0308", "`": "\u0300", "^": "\u0302", "~": "\u0303"}  # behind their letter
+# Snakemake centres what it shows, so that the beginning of a long page is beyond reach: "safe" is against that.
 STYLE = """<style>
 .prose { max-width: 58rem !important; }
+.h-screen.overflow-auto { align-items: safe center !important; justify-content: safe center !important; }
 .xpsvae { font-family: Georgia, 'DejaVu Serif', serif; font-size: 14px; line-height: 1.45; color: #1a1a1a;
   max-width: 58rem; }
 .xpsvae h1 { font-size: 22px; line-height: 1.25; margin: 0 0 8px; font-weight: bold; }
@@ -23,6 +25,7 @@ STYLE = """<style>
 .xpsvae th, .xpsvae td { padding: 2px 7px; border-bottom: 1px solid #cccccc; text-align: left; vertical-align: top; }
 .xpsvae th { border-bottom: 2px solid #444444; }
 .xpsvae a { color: #004488; text-decoration: underline; cursor: pointer; }
+.xpsvae code::before, .xpsvae code::after { content: none !important; }
 .xpsvae pre { background: #f4f4f4; color: #1a1a1a; padding: 8px; font-size: 12.5px; white-space: pre-wrap; }
 .xpsvae .data { border: 1px solid #444444; padding: 6px 10px; margin: 8px 0; }
 .xpsvae sub, .xpsvae sup { font-size: 70%; line-height: 0; }
