@@ -57,19 +57,25 @@ rule build_numbers:
         "../src/scripts/build_numbers.py"
 
 
+# What LaTeX reads, but for what the paper says of its own provenance.
+DOCUMENT = {
+    "tex": source("paper/ms.tex"),
+    "bib": source("paper/references.bib"),
+    "dataset": source(f"paper/datasets/{config['dataset']}.tex"),
+    "numbers": made(rules.build_numbers.output)[0],
+    "cutflow": made(rules.build_numbers.output)[1],
+    "variants": made(rules.build_numbers.output)[2],
+    "table1": made([rules.classify_alpha.output.tex])[0],
+    "figures": [
+        f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES
+    ],
+}
+
+
 rule build_paper:
     """Build the paper with LaTeX; it shows `corrected`."""
     input:
-        tex=source("paper/ms.tex"),
-        bib=source("paper/references.bib"),
-        dataset=source(f"paper/datasets/{config['dataset']}.tex"),
-        numbers=made(rules.build_numbers.output)[0],
-        cutflow=made(rules.build_numbers.output)[1],
-        variants=made(rules.build_numbers.output)[2],
-        table1=made([rules.classify_alpha.output.tex]),
-        figures=[
-            f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES
-        ],
+        **DOCUMENT,
         citation=source("CITATION.cff"),
         # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],
@@ -96,3 +102,27 @@ rule build_paper:
         "Building the paper"
     script:
         "../src/scripts/build_paper.py"
+
+
+rule arxiv:
+    """Pack the paper as arXiv takes it: sources, figures and references, which compile on their own."""
+    input:
+        **DOCUMENT,
+        provenance=rules.build_paper.output.macros,
+    output:
+        f"{ROOT}/paper/arxiv.tar.gz",
+    log:
+        f"{LOGS}/arxiv.log",
+    benchmark:
+        f"{BENCHMARKS}/arxiv.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=250,
+    params:
+        code=code("scripts/build_arxiv.py"),
+    message:
+        "Packing the paper for arXiv"
+    script:
+        "../src/scripts/build_arxiv.py"

@@ -8,6 +8,7 @@ with job(snakemake):
     import yaml
 
     from xpsvae import provenance
+    from xpsvae.paper.document import sources
     from xpsvae.paper.latex import typeset
     from xpsvae.products import read_json, write_json, write_text
 
@@ -17,14 +18,4 @@ with job(snakemake):
     doi = read_json(given.doi[0])["doi"] if given.doi else None
     write_json(outputs.provenance, record)
     write_text(outputs.macros, provenance.to_tex(record, citation.get("repository-code"), doi))
-    sources = {
-        "references.bib": given.bib,
-        "dataset.tex": given.dataset,
-        "numbers.tex": given.numbers,
-        "cutflow.tex": given.cutflow,
-        "variants.tex": given.variants,
-        "provenance.tex": outputs.macros,
-        "table1.tex": given.table1[0],
-        **{f"figures/{Path(figure).name}": figure for figure in given.figures},
-    }
-    typeset(given.tex, sources, outputs.pdf)
+    typeset(given.tex, sources(given, outputs.macros), outputs.pdf)

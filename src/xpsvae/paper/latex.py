@@ -4,12 +4,15 @@ What is not known reads "not available". LaTeX runs in a temporary folder and gi
 sources; the PDF moves to its place only if nothing is undefined, else one sentence says what is.
 """
 
+import gzip
 import math
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from xpsvae import scratch
@@ -28,6 +31,7 @@ __all__ = [
     "prose",
     "signed",
     "significant",
+    "submission",
     "to_tex",
     "typeset",
 ]
@@ -145,6 +149,60 @@ def typeset(tex, sources, output):
         If latexmk or a source is missing, a figure is damaged, the folder for temporary files is full, or at
         the first LaTeX error, undefined reference or citation.
     """
+    with _compiled(tex, sources) as folder, write_atomically(output) as temporary:
+        shutil.copyfile(folder / "ms.pdf", temporary)
+
+
+def submission(tex, sources, bibliography, output):
+    """Pack a LaTeX document as arXiv takes it: text, figures and the finished list of references.
+
+    Parameters
+    ----------
+    tex, sources
+        As for `typeset`.
+    bibliography : str
+        Which of the sources BibTeX reads; it stays behind.
+    output : path-like
+        The ``.tar.gz``, written atomically; the same bytes for equal sources.
+
+    Raises
+    ------
+    InputError
+        As `typeset`, and if what is packed does not give the same PDF on its own, without BibTeX.
+    """
+    packed = {name: path for name, path in {"ms.tex": tex, **sources}.items() if name != bibliography}
+    with _compiled(tex, sources) as folder:
+        packed["ms.bbl"] = folder / "ms.bbl"
+        pdf = (folder / "ms.pdf").read_bytes()
+        with write_atomically(output) as temporary:
+            _pack(packed, temporary)
+            with tempfile.TemporaryDirectory(prefix="xpsvae-arxiv-") as alone:
+                with tarfile.open(temporary) as tar:
+                    tar.extractall(alone, filter="data")
+                _latexmk(alone, tex, "-bibtex-")
+                if Path(alone, "ms.pdf").read_bytes() != pdf:
+                    raise InputError(
+                        f"{output} does not give the paper's PDF on its own: compile it, and compare."
+                    )
+
+
+def _pack(files, output):
+    """Write a tar file without times and owners: name in it to path."""
+    with (
+        open(output, "wb") as stream,
+        gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, path in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = Path(path).stat().st_size
+            with open(path, "rb") as content:
+                tar.addfile(member, content)
+
+
+@contextmanager
+def _compiled(tex, sources):
+    """Compile a document in a folder of its own, which is there as long as the block lasts."""
     if shutil.which("latexmk") is None:
         raise InputError(
             "latexmk is not installed: apt-get install latexmk texlive-latex-recommended texlive-publishers "
@@ -162,25 +220,29 @@ def typeset(tex, sources, output):
                 shutil.copyfile(path, target)
             except FileNotFoundError:
                 raise InputError(f"{path} does not exist: the paper needs it as {name}.") from None
-        run = subprocess.run(
-            [*_LATEXMK, "ms.tex"],
-            cwd=folder,
-            env={**os.environ, **_ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        log = Path(folder, "ms.log")
-        text = log.read_text(encoding="latin-1") if log.exists() else run.stdout + run.stderr
-        problem = first_problem(text)
-        if problem is None and run.returncode:
-            problem = f"latexmk stopped with status {run.returncode}: {_last_line(run.stderr or run.stdout)}"
-        if problem:
-            scratch.require_space()
-            raise InputError(f"{tex} cannot be typeset: {problem}.")
-        with write_atomically(output) as temporary:
-            shutil.copyfile(Path(folder, "ms.pdf"), temporary)
+        _latexmk(folder, tex)
+        yield Path(folder)
+
+
+def _latexmk(folder, tex, *options):
+    """Compile ms.tex in a folder; an `InputError`, which names ``tex``, at the first problem."""
+    run = subprocess.run(
+        [*_LATEXMK, *options, "ms.tex"],
+        cwd=folder,
+        env={**os.environ, **_ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    log = Path(folder, "ms.log")
+    text = log.read_text(encoding="latin-1") if log.exists() else run.stdout + run.stderr
+    problem = first_problem(text)
+    if problem is None and run.returncode:
+        problem = f"latexmk stopped with status {run.returncode}: {_last_line(run.stderr or run.stdout)}"
+    if problem:
+        scratch.require_space()
+        raise InputError(f"{tex} cannot be typeset: {problem}.")
 
 
 def first_problem(log):

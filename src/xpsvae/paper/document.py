@@ -1,0 +1,33 @@
+"""What the paper is made of: which product LaTeX finds under which name."""
+
+from pathlib import Path
+
+__all__ = ["BIBLIOGRAPHY", "sources"]
+
+BIBLIOGRAPHY = "references.bib"
+
+
+def sources(inputs, provenance):
+    """Name, as the document includes it, to path.
+
+    Parameters
+    ----------
+    inputs : namespace
+        Inputs of the rules that typeset: ``DOCUMENT`` of rules/paper.smk.
+    provenance : path-like
+        What the document says of its own making.
+
+    Returns
+    -------
+    dict of str to path-like
+    """
+    return {
+        BIBLIOGRAPHY: inputs.bib,
+        "dataset.tex": inputs.dataset,
+        "numbers.tex": inputs.numbers,
+        "cutflow.tex": inputs.cutflow,
+        "variants.tex": inputs.variants,
+        "provenance.tex": provenance,
+        "table1.tex": inputs.table1,
+        **{f"figures/{Path(figure).name}": figure for figure in inputs.figures},
+    }
