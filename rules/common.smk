@@ -11,6 +11,7 @@ Names that one file sets for the others, beside its rules:
     QUOTED           paper.smk        classifiers of other variants that the text quotes, by choice
 """
 
+import atexit
 import os
 import sys
 
@@ -28,7 +29,7 @@ from snakemake.exceptions import WorkflowError
 from xpsvae import choices, cluster, dependencies, locks
 from xpsvae.config import resolve, training
 from xpsvae.errors import InputError
-from xpsvae.paper.page import figure_title
+from xpsvae.paper.page import figure_alias, figure_title
 from xpsvae.provenance import config_hash
 
 try:
@@ -146,3 +147,14 @@ onstart:
             )
         except InputError as error:
             raise WorkflowError(str(error))
+
+
+onsuccess:
+    # the last lines say where to find what was asked for by name; `all` has its own last lines
+    for target in workflow.dag.targetjobs:
+        if (
+            files := target.output
+            or target.rule.name.startswith("fig_")
+            and target.input
+        ):
+            atexit.register(print, *files, sep="\n")

@@ -104,3 +104,19 @@ for figure, products in FIGURES.items():
                 f"Drawing figure {figure}"
             script:
                 "../src/figures/{params.figure}.py"
+
+        # Snakemake takes no docstring that is not written out
+        described = workflow.modifier.modify_rulename(name)
+        workflow.get_rule(described).docstring = FIGURE_TITLES[figure]
+
+    rule:
+        name:
+            figure_alias(FIGURE_TITLES[figure])
+        input:
+            f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf",
+            f"{ROOT}/{choices.CORRECTED}/figures/{figure}.png",
+
+    described = workflow.modifier.modify_rulename(
+        figure_alias(FIGURE_TITLES[figure])
+    )
+    workflow.get_rule(described).docstring = f"The same as fig_{figure}."

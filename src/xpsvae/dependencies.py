@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parent
 # They carry bytes and messages but decide no number: an edit of them need not rebuild every product.
 PLUMBING = {
     "cluster.py",
+    "contents.py",
     "debug.py",
     "dependencies.py",
     "digests.py",

@@ -72,7 +72,7 @@ def job(snakemake):
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
         try:
-            with _checked(snakemake):
+            with _checked(snakemake, log):
                 yield
         except InputError as error:
             _stop(f"Error: {error}")
@@ -86,21 +86,26 @@ def job(snakemake):
 
 
 @contextmanager
-def _checked(snakemake):
-    """Verify the inputs of a job, note what its outputs are, and tidy up after one that was killed."""
-    from xpsvae import digests, products  # late, for they import numpy
+def _checked(snakemake, log):
+    """Verify the inputs of a job, note what its outputs are, and tidy up after one that was killed.
+
+    Its log says what was read and written, with the rows and the leading numbers in it.
+    """
+    from xpsvae import contents, digests, products  # late, for they import numpy
 
     for path in snakemake.output:
         products.clear_leftovers(path)
         digests.forget(path)
     for path in snakemake.input:
         digests.verify(path)
+        log.write(f"read {contents.describe(path)}\n")
     aligned = [snakemake.input[name] for name in _ALIGNED if name in snakemake.input.keys()]
     products.require_aligned([path for path in aligned if os.path.isfile(path)])
     yield
     for path in snakemake.output:
         if os.path.exists(path):  # Snakemake misses one that does not
             digests.note(path)
+            log.write(f"wrote {contents.describe(path)}\n")
 
 
 def _end_with_parent():

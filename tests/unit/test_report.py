@@ -74,6 +74,7 @@ def test_figures_have_the_numbers_of_the_paper(text):
         title = page.figure_title((PROJECT / "src" / "figures" / f"{name}.py").read_text(encoding="utf-8"))
         said = re.match(r"Figure\s*\u2007?(\w+)(?: \((\w)\))? – [A-Zs]", title)
         assert (said[1] + (said[2] or "")) == number, title
+        assert page.figure_alias(title) == f"fig_{number}"
 
 
 def test_figures_are_in_order_when_sorted_by_letters():

@@ -1,5 +1,8 @@
 """The real Snakefile on a few thousand real stars: what runs, when, and that it repeats its bytes."""
 
+import subprocess
+import tarfile
+
 import pytest
 
 from .conftest import Clone
@@ -120,6 +123,31 @@ def test_settings_of_a_comparison_model_rerun_that_model_alone(clone):
 
 def test_a_clone_that_is_copied_with_its_times_has_nothing_to_do(clone, tmp_path):
     assert clone.copy(tmp_path).planned("all") == []
+
+
+def test_a_figure_by_its_number_ends_in_the_lines_that_say_where_it_is(clone):
+    files = [f"results/library/corrected/figures/alpha_bimodality.{form}" for form in ("pdf", "png")]
+    (clone.folder / files[0]).unlink()
+    run = clone.snakemake("--cores", "1", "fig_13")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-2:] == files
+    log = (clone.folder / "results/library/logs/corrected/fig_alpha_bimodality.log").read_text()
+    assert "read results/library/catalog/stars.parquet: 4,000 rows, " in log
+    assert f"wrote {files[0]}: " in log
+
+
+def test_what_is_packed_for_arxiv_is_the_paper(clone, tmp_path):
+    run = clone.snakemake("--cores", "1", "arxiv")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "results/library/paper/arxiv.tar.gz"
+    packed = clone.folder / "results/library/paper/arxiv.tar.gz"
+    with tarfile.open(packed) as tar:
+        tar.extractall(tmp_path, filter="data")
+    packed.unlink()  # it is no product of `all`, which other tests count
+    for _ in range(3):
+        subprocess.run(["pdflatex", "-interaction=batchmode", "ms.tex"], cwd=tmp_path, check=True)
+    log = (tmp_path / "ms.log").read_text(encoding="latin-1")
+    assert "undefined" not in log and "pages" in log
 
 
 def test_deleted_product_is_made_again(clone):

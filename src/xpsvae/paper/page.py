@@ -8,7 +8,7 @@ import yaml
 
 from xpsvae.paper import html as hypertext
 
-__all__ = ["Text", "configuration", "document", "figure_title", "provenance"]
+__all__ = ["Text", "configuration", "document", "figure_alias", "figure_title", "provenance"]
 
 ACCENTS = {"'": "\u0301", '"': "\u0308", "`": "\u0300", "^": "\u0302", "~": "\u0303"}  # behind their letter
 # Snakemake centres what it shows, so that the beginning of a long page is beyond reach: "safe" is against that.
@@ -139,6 +139,12 @@ def figure_title(source):
     name, _, title = line.partition(": ")
     name = re.sub(r"^Figure (\d)(?!\d)", "Figure \u2007\\1", name)
     return f"{name} – {title[:1].upper()}{title[1:]}"
+
+
+def figure_alias(title):
+    """Name of a figure by its number: ``fig_6`` of ``Figure 6 – RMSE of each model``, ``fig_12a``, ``fig_A1``."""
+    number, part = re.match(r"Figure\s+(\w+)(?: \((\w)\))?", title).groups()
+    return f"fig_{number}{part or ''}"
 
 
 def document(title, body):
