@@ -6,5 +6,4 @@ with job(snakemake):
     from xpsvae.archive import deposit
 
     given = snakemake.params
-    reserved = deposit.reserve_into(given.doi, given.server, given.new_version_of)
-    print(f"{reserved['doi']} is reserved: snakemake deposit puts it into the paper and sends the archive.")
+    deposit.reserve_into(given.doi, given.server, given.new_version_of)

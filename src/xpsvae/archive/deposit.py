@@ -34,6 +34,10 @@ _READ = Undone("read", "check the network, then rerun.", "correct the record or 
 _MADE = Undone("made", "check the network, then rerun.", "correct what the server refuses.")
 
 
+def _reserved(reserved):
+    return f"{reserved['doi']} is reserved: snakemake deposit puts it into the paper and sends the archive"
+
+
 def _undone(done):
     kept = "the draft keeps what has arrived; "
     return Undone(done, f"{kept}rerun, which goes on from there.", f"{kept}correct what the server refuses.")
@@ -65,14 +69,15 @@ def reserve(server, new_version_of=None, known=None, client=None):
     same = known and (known.get("server"), known.get("new_version_of")) == (server, new_version_of)
     found = zenodo.draft(known["record"], missing=None) if same else None
     if found is not None:
-        if _is_published(found):
-            print(f"{_published(known)}.", file=sys.stderr)
+        print(f"{_published(known) if _is_published(found) else _reserved(known)}.", file=sys.stderr)
         return known
     draft = zenodo.create(new_version_of)
     number, doi = draft.get("id"), zenodo.part(draft, "metadata", "prereserve_doi", "doi", kind=str)
     number = int(number) if re.fullmatch(r"\d{1,15}", str(number)) else number
     reserved = {"server": server, "record": number, "doi": doi, "new_version_of": new_version_of}
-    return check_reservation(reserved, f"the answer of {zenodo.server}", "check config key 'deposit.server'")
+    check_reservation(reserved, f"the answer of {zenodo.server}", "check config key 'deposit.server'")
+    print(f"{_reserved(reserved)}.", file=sys.stderr)
+    return reserved
 
 
 def reserve_into(path, server, new_version_of=None, client=None):
