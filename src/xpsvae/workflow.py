@@ -71,6 +71,7 @@ def job(snakemake):
     streams = sys.stdout, sys.stderr
     with open(snakemake.log[0], "w", encoding="utf-8") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
+        log.write(f"rule {snakemake.rule}; script {os.path.relpath(script)}; {provenance.current_mark()}\n")
         try:
             with _checked(snakemake, log):
                 yield
