@@ -46,6 +46,7 @@ rule all:
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
+        AUDIT_PRODUCTS,
         list(EXTRAS.values()),
         expand(
             f"{ROOT}/comparison/{{model}}.{{form}}",

@@ -198,7 +198,9 @@ def forest(matrix, classes, train, test, threads=1, random_state=0):
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(random_state=random_state, n_jobs=threads).fit(matrix[train], classes[train])
+    model = RandomForestClassifier(random_state=random_state, n_jobs=threads).fit(
+        matrix[train], classes[train]
+    )
     model.n_jobs = 1  # threads would add the trees' votes in an order that changes from run to run
     votes = model.predict_proba(matrix[test])
     return model.classes_[votes.argmax(axis=1)], votes[:, 0]
