@@ -128,6 +128,9 @@ def test_pairs_are_put_in_order_by_latents_alone(report):
     assert pairs["right"]["base_latents"]["fraction"] > 0.7 > BASE_PAIRS > pairs["right"]["base"]["fraction"]
     assert pairs["gain"]["interval"][0] > 0
     assert pairs["difference"]["alpha_m"] > pairs["predicted_difference"]["base_latents"] > 0
+    even = report["controls"]["pairs_even"]
+    assert 0 < even["n_pairs"] < pairs["n_pairs"]
+    assert abs(even["predicted_difference"]["base"]) < abs(pairs["predicted_difference"]["base"]) + 1e-12
 
 
 def test_a_control_fails_where_the_spectra_leak(report):
@@ -178,6 +181,8 @@ def ordered(base, low):
         ("pairs", ordered(BASE_PAIRS, -0.01), False),
         ("pairs", ordered(BASE_PAIRS + 0.01, 0.01), False),
         ("pairs", {"right": None}, None),
+        ("pairs_even", ordered(0.5, 0.01), True),
+        ("pairs_even", ordered(0.5, 0.0), False),
     ],
 )  # fmt: skip
 def test_a_control_is_judged_by_its_tolerance(name, entry, passed):

@@ -20,6 +20,8 @@ injection
 pairs
     Pairs of a high- and a low-alpha star alike in labels and colours. A model trained without them encodes them, a
     regressor trained without them predicts them: how often is the high-alpha star given the larger [alpha/M]?
+pairs_even
+    Of these, the pairs for which labels and photometry predict the same [alpha/M].
 """
 
 import numpy as np
@@ -30,6 +32,7 @@ from xpsvae.audit.sets import LABELS, matrix
 from xpsvae.audit.tolerances import (
     BASE_PAIRS,
     CALIPERS,
+    EVEN,
     FEWEST_PAIRS,
     INJECTED,
     LIMIT,
@@ -41,7 +44,16 @@ from xpsvae.audit.tolerances import (
 
 __all__ = ["judge", "measure", "pairs"]
 
-STRICT = ("blind_labels", "blind_photometry", "swapped", "label_shuffle", "noise", "injection", "pairs")
+STRICT = (
+    "blind_labels",
+    "blind_photometry",
+    "swapped",
+    "label_shuffle",
+    "noise",
+    "injection",
+    "pairs",
+    "pairs_even",
+)
 
 
 def measure(
@@ -147,7 +159,7 @@ def measure(
             put_in = encode(blind_base_x + scale * high[:, None] * difference)
             found["injection"]["steps"].append({"scale": scale, **explained(put_in)["all"]})
     found["injection"]["limit"] = _limit(found["injection"]["steps"])
-    found["pairs"] = pairs(frame, *held_out, n_bootstrap, seed)
+    found["pairs"], found["pairs_even"] = pairs(frame, *held_out, n_bootstrap, seed)
     controls = {
         name: {"rule": RULES[name], "strict": name in STRICT, "passed": judge(name, entry), **entry}
         for name, entry in found.items()
@@ -175,41 +187,57 @@ def pairs(frame, arrays, alike, n_bootstrap, seed):
 
     Returns
     -------
-    dict
+    whole, even : dict
+        Of all pairs, and of those for which labels and photometry predict the same [alpha/M] within `EVEN`.
         ``n_pairs``; ``right``: by set of features the ``fraction`` of pairs whose high-alpha star is given the
         larger [alpha/M], with its ``interval``; ``gain``: that of base and latents over the base, paired;
         ``difference``: mean true difference of [alpha/M] [dex], and of the labels and colours, and
-        ``predicted_difference`` [dex]. None for all but the number where there are too few pairs.
+        ``predicted_difference`` [dex] by set of features. None for all but the number where there are too few
+        pairs, and ``why``.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     alpha = frame["alpha_m"].to_numpy(dtype=float)
     others = ~np.isin(np.arange(len(frame)), alike)
-    found = {"n_pairs": len(alike), "right": None, "gain": None, "difference": None}
     if len(alike) < FEWEST_PAIRS or not others.any():
-        return found | {"why": f"{len(alike)} pairs, where {FEWEST_PAIRS} are needed"}
-    right, difference = {}, {"alpha_m": float(np.mean(alpha[alike[:, 0]] - alpha[alike[:, 1]]))}
-    difference |= {
-        name: float(np.mean(frame[name].to_numpy()[alike[:, 0]] - frame[name].to_numpy()[alike[:, 1]]))
-        for name in CALIPERS
-        if name in frame
-    }
-    predicted_difference = {}
+        return _too_few(len(alike)), _too_few(len(alike))
+    predicted = {}
     for name in ("base", "base_latents", "latents", *(["base_pca_6"] if "pca_6" in arrays else [])):
         features = matrix(name, frame, arrays)
         model = HistGradientBoostingRegressor(**SETTINGS).fit(features[others], alpha[others])
-        one, other = (model.predict(features[alike[:, side]]) for side in (0, 1))
-        right[name] = np.where(one == other, 0.5, one > other)
-        predicted_difference[name] = float(np.mean(one - other))
+        predicted[name] = model.predict(features[alike[:, 0]]) - model.predict(features[alike[:, 1]])
+    true = {"alpha_m": alpha[alike[:, 0]] - alpha[alike[:, 1]]} | {
+        name: frame[name].to_numpy()[alike[:, 0]] - frame[name].to_numpy()[alike[:, 1]]
+        for name in CALIPERS
+        if name in frame
+    }
+    even = np.abs(predicted["base"]) <= EVEN
+    return tuple(
+        _ordered(true, predicted, chosen, n_bootstrap, seed) for chosen in (np.ones_like(even), even)
+    )
+
+
+def _too_few(number):
+    why = f"{number} pairs, where {FEWEST_PAIRS} are needed"
+    return {"n_pairs": number, "right": None, "gain": None, "difference": None, "why": why}
+
+
+def _ordered(true, predicted, chosen, n_bootstrap, seed):
+    """How often some of the pairs are in the right order, from their differences by label and set of features."""
+    number = int(chosen.sum())
+    if number < FEWEST_PAIRS:
+        return _too_few(number)
+    right = {name: (1 + np.sign(values[chosen])) / 2 for name, values in predicted.items()}  # a tie is half
     resampled = bootstrap.resampled_means(np.column_stack(list(right.values())), n_bootstrap, seed)
-    return found | {
+    return {
+        "n_pairs": number,
         "right": {
-            name: {"fraction": float(values.mean()), "interval": bootstrap.interval(resampled[:, number])}
-            for number, (name, values) in enumerate(right.items())
+            name: {"fraction": float(values.mean()), "interval": bootstrap.interval(resampled[:, place])}
+            for place, (name, values) in enumerate(right.items())
         },
         "gain": bootstrap.gain(right["base"], right["base_latents"], n_bootstrap, seed),
-        "difference": difference,
-        "predicted_difference": predicted_difference,
+        "difference": {name: float(values[chosen].mean()) for name, values in true.items()},
+        "predicted_difference": {name: float(values[chosen].mean()) for name, values in predicted.items()},
     }
 
 
@@ -237,7 +265,7 @@ def judge(name, entry):
         if not whole or whole[0] is None:
             return None
         return whole[0][0] > NULL and entry["limit"] is not None and entry["limit"] <= LIMIT
-    if name == "pairs":
+    if name in ("pairs", "pairs_even"):
         if entry["right"] is None:
             return None
         return entry["gain"]["interval"][0] > 0 and entry["right"]["base"]["fraction"] <= BASE_PAIRS

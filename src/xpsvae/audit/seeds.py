@@ -46,7 +46,7 @@ def measure(frame, posterior, predicted_base, pairs, *, number_of_folds, teff_ed
             predicted_base - alpha, error, groups(frame, teff_edges), base_columns(frame), n_bootstrap, seed
         ),
         **classified(frame, arrays, sets, gained, fold, n_bootstrap, seed),
-        "pairs": None if pairs is None else order_pairs(frame, arrays, pairs, n_bootstrap, seed),
+        "pairs": None if pairs is None else order_pairs(frame, arrays, pairs, n_bootstrap, seed)[0],
     }
 
 
