@@ -18,7 +18,7 @@ ORDERED = {  # what orders the matched pairs
 
 
 @styled
-def draw(shares, pairs, edges):
+def draw(shares, pairs, even, edges):
     """Draw the explained share in bins of T_eff, and how often matched pairs are put in the right order.
 
     Parameters
@@ -26,8 +26,8 @@ def draw(shares, pairs, edges):
     shares : dict of str to dict
         By what is added (``latents``, ``pca_6``, ``swapped``): explained share in each group of giants
         (`xpsvae.audit.headline.shares`).
-    pairs : dict
-        Control ``pairs`` of ``controls.json``.
+    pairs, even : dict
+        Controls ``pairs`` and ``pairs_even`` of ``controls.json``.
     edges : sequence of float
         Of the bins [K].
 
@@ -69,37 +69,39 @@ def draw(shares, pairs, edges):
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(loc="upper left", fontsize=6.8)
     if pairs["right"]:
-        _inset(axes, pairs)
+        _inset(axes, pairs, even)
     return figure
 
 
-def _inset(axes, pairs):
-    """Fraction of matched pairs whose high-alpha star is given the larger [alpha/M]."""
+def _inset(axes, pairs, even):
+    """Fraction of pairs whose high-alpha star is given the larger [alpha/M]: all matched ones, and the even ones."""
     inset = axes.inset_axes((0.665, 0.655, 0.315, 0.325))
     shown = [name for name in ORDERED if name in pairs["right"]]
-    for place, name in enumerate(shown):
-        _, colour, marker = ORDERED[name]
-        entry = pairs["right"][name]
-        inset.errorbar(
-            place,
-            entry["fraction"],
-            np.abs(np.array(entry["interval"])[:, None] - entry["fraction"]),
-            color=colour,
-            marker=marker,
-            ms=3.6,
-            mec="black",
-            mew=0.4,
-            elinewidth=0.8,
-            capsize=1.5,
-        )
+    for control, shift, filled in ((pairs, -0.13, True), (even, 0.13, False)):
+        for place, name in enumerate(shown if control["right"] else ()):
+            _, colour, marker = ORDERED[name]
+            entry = control["right"][name]
+            inset.errorbar(
+                place + shift,
+                entry["fraction"],
+                np.abs(np.array(entry["interval"])[:, None] - entry["fraction"]),
+                color=colour,
+                marker=marker,
+                ms=3.4,
+                mfc=colour if filled else "white",
+                mec="black" if filled else colour,
+                mew=0.4 if filled else 0.8,
+                elinewidth=0.8,
+                capsize=1.2,
+            )
     inset.axhline(0.5, color="0.3", lw=0.8, ls=(0, (1, 1)), zorder=1)
     inset.set_xlim(-0.6, len(shown) - 0.4)
     inset.set_xticks(range(len(shown)), [ORDERED[name][0] for name in shown], size=5.6)
     inset.tick_params(axis="x", which="both", length=0, pad=2)
     inset.tick_params(axis="y", labelsize=6)
-    inset.set_ylim(0.4, 1.0)
+    inset.set_ylim(0.35, 1.0)
     inset.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    inset.set_title(f"{pairs['n_pairs']} matched pairs:\nhigh α found", size=6.4, pad=2)
+    inset.set_title("pairs in the right order", size=6.4, pad=2)
     inset.minorticks_off()
 
 
@@ -112,5 +114,5 @@ if __name__ == "__main__":
         headline = read_json(snakemake.input.headline)
         controls = read_json(snakemake.input.controls)["controls"]
         shares = headline["shares"] | {"swapped": controls["swapped"]["groups"]}
-        figure = draw(shares, controls["pairs"], headline["teff_edges"])
+        figure = draw(shares, controls["pairs"], controls["pairs_even"], headline["teff_edges"])
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -46,19 +46,19 @@ EVEN = 0.02  # [dex]: difference of [alpha/M] that labels and photometry predict
 ADDED = ("pairs_even",)  # after the first run
 
 RULES = {
-    "blind_labels": f"upper end below {NULL:g}",
-    "blind_photometry": f"upper end below {NULL:g}",
-    "swapped": f"upper end below {NULL:g}",
-    "label_shuffle": f"upper end below {NULL:g}",
-    "other_star": f"upper end below {NULL:g}; shown, but not strict: any mismatch passes it",
+    "blind_labels": f"upper end below {100 * NULL:g} per cent",
+    "blind_photometry": f"upper end below {100 * NULL:g} per cent",
+    "swapped": f"upper end below {100 * NULL:g} per cent",
+    "label_shuffle": f"upper end below {100 * NULL:g} per cent",
+    "other_star": f"upper end below {100 * NULL:g} per cent; shown, but not strict: any mismatch passes it",
     "noise": "upper end of what blind spectra fake below the lower end of the headline, for each noise",
     "injection": (
-        f"lower end above {NULL:g} at scale {INJECTED:g}; told from none at scale {LIMIT:g}: lower end above "
-        "the upper end at scale 0"
+        f"lower end above {100 * NULL:g} per cent at scale {INJECTED:g}; told from none at scale {LIMIT:g}: lower end "
+        "above the upper end at scale 0"
     ),
     "pairs": (
         "with latents more pairs in the right order than without: lower end of the difference above 0; "
-        f"without, at most {BASE_PAIRS:g} of them"
+        f"without, at most {100 * BASE_PAIRS:g} per cent of them"
     ),
     "pairs_even": (
         f"as pairs, of those for which labels and photometry predict the same [alpha/M] within {EVEN:g} dex; added "
