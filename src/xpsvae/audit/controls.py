@@ -31,7 +31,6 @@ from xpsvae.audit.headline import SETTINGS, base_columns, crossfit, folds, group
 from xpsvae.audit.sets import LABELS, matrix
 from xpsvae.audit.tolerances import (
     BASE_PAIRS,
-    CALIPERS,
     EVEN,
     FEWEST_PAIRS,
     INJECTED,
@@ -208,7 +207,7 @@ def pairs(frame, arrays, alike, n_bootstrap, seed):
         predicted[name] = model.predict(features[alike[:, 0]]) - model.predict(features[alike[:, 1]])
     true = {"alpha_m": alpha[alike[:, 0]] - alpha[alike[:, 1]]} | {
         name: frame[name].to_numpy()[alike[:, 0]] - frame[name].to_numpy()[alike[:, 1]]
-        for name in CALIPERS
+        for name in blind.CALIPERS
         if name in frame
     }
     even = np.abs(predicted["base"]) <= EVEN

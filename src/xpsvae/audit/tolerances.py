@@ -12,7 +12,6 @@ tolerance was fixed before it was run; no other was changed.
 __all__ = [
     "ADDED",
     "BASE_PAIRS",
-    "CALIPERS",
     "EVEN",
     "FEWEST_PAIRS",
     "FEWEST_STARS",
@@ -26,15 +25,6 @@ __all__ = [
 
 FEWEST_STARS = 50  # of a class or bin, for an interval
 FEWEST_PAIRS = 20
-CALIPERS = {  # how alike the stars of a pair are: [K], [dex], [mag]
-    "teff": 50.0,
-    "logg": 0.1,
-    "m_h": 0.05,
-    "j_h": 0.04,
-    "j_k": 0.04,
-    "bp_rp": 0.05,
-    "g_k": 0.10,
-}
 
 NULL = 0.03  # of the variance: the upper end of a null control's 95 per cent interval stays below
 NOISE = (1, 2, 3)  # errors of the labels that are added to the labels
