@@ -494,7 +494,19 @@ AUDIT_PRODUCTS = [
         for key, names in VARIED_PRODUCTS.items()
         for name in names
     ],
-    list(THE_PAPER_ITSELF.values()),
+    # what these are made from
+    made(rules.split_alpha.output, f"{choices.ONLY}classifier_sample"),
+    [
+        made(maker.output, choices.PUBLISHED)
+        for maker in (
+            rules.build_subsets,
+            rules.split_alpha,
+            rules.classify_alpha,
+            rules.reconstruct,
+            rules.build_residuals,
+        )
+        if THE_PAPER_ITSELF
+    ],
 ]
 # Products that `all` does without and an archive takes along where they are there.
 MORE_PRODUCTS = [GRID, *PUBLISHED_FIGURES.values()]
