@@ -12,6 +12,7 @@ include: "rules/model.smk"
 include: "rules/tracks.smk"
 include: "rules/alpha.smk"
 include: "rules/comparison.smk"
+include: "rules/audit.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
@@ -45,6 +46,7 @@ rule all:
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
+        AUDIT_PRODUCTS,
         list(EXTRAS.values()),
         expand(
             f"{ROOT}/comparison/{{model}}.{{form}}",

@@ -2,8 +2,10 @@
 
 from xpsvae.archive.jobs import describe_all
 
-ARCHIVED = sorted({str(path) for path in rules.all.input})
-JOBS = describe_all(workflow.rules, BASE, ARCHIVED)
+ARCHIVED = {str(path) for path in rules.all.input}
+OPTIONAL = {*MORE_PRODUCTS, ABLATIONS}
+JOBS = describe_all(workflow.rules, BASE, ARCHIVED | OPTIONAL, OPTIONAL)
+ARCHIVED = sorted(ARCHIVED | set(filter(os.path.exists, MORE_PRODUCTS)))
 RESERVATION = {
     "doi": RESERVED_DOI,
     "server": config["deposit"]["server"],

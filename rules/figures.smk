@@ -47,6 +47,11 @@ FIGURES = {
     | kiel
     | dimensions
     | {"latent_summary": rules.embed_stars.output.summary},
+    "alpha_beyond_labels": {
+        "headline": rules.measure_headline.output.headline,
+        "controls": rules.measure_controls.output.controls,
+    },
+    "audit": {"audit": rules.build_audit.output.json},
 }
 
 # Choices of the configuration that a figure shows or uses.

@@ -6,6 +6,11 @@ QUOTED = {
     for key in ("label_features", "leakage")
 }
 
+# Parts of the text that have a file of their own.
+SECTIONS = [
+    source(f"paper/sections/{name}.tex") for name in ("claims", "beyond", "audit")
+]
+
 
 rule build_numbers:
     """Turn the products into the numbers and tables that the paper quotes."""
@@ -34,10 +39,17 @@ rule build_numbers:
             },
         ),
         **QUOTED,
+        **({"grid": GRID} if os.path.exists(GRID) else {}),
+        headline=rules.measure_headline.output.headline,
+        controls=rules.measure_controls.output.controls,
+        seeds=rules.build_seeds.output.seeds,
+        claims=rules.build_claims.output.claims,
     output:
         numbers=f"{VARIANT}/numbers.tex",
         cutflow=f"{VARIANT}/tables/cutflow.tex",
         variants=f"{VARIANT}/tables/variants.tex",
+        claims_table=f"{VARIANT}/tables/claims.tex",
+        controls_table=f"{VARIANT}/tables/controls.tex",
     log:
         f"{LOGS}/{{variant}}/build_numbers.log",
     benchmark:
@@ -65,6 +77,10 @@ DOCUMENT = {
     "numbers": made(rules.build_numbers.output)[0],
     "cutflow": made(rules.build_numbers.output)[1],
     "variants": made(rules.build_numbers.output)[2],
+    "claims": made(rules.build_numbers.output)[3],
+    "controls": made(rules.build_numbers.output)[4],
+    "audit": rules.build_audit.output.tex,
+    "sections": SECTIONS,
     "table1": made([rules.classify_alpha.output.tex])[0],
     "figures": [
         f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES

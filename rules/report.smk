@@ -40,6 +40,7 @@ rule build_report:
         tex=source("paper/ms.tex"),
         bib=source("paper/references.bib"),
         dataset=source(f"paper/datasets/{config['dataset']}.tex"),
+        sections=SECTIONS,
         numbers=made(rules.build_numbers.output)[0],
         cutflow=made(rules.build_numbers.output)[1],
         table1=made([rules.classify_alpha.output.tex])[0],

@@ -5,7 +5,7 @@ from xpsvae.workflow import job
 with job(snakemake):
     import pandas as pd
 
-    from xpsvae.paper import numbers
+    from xpsvae.paper import audit_numbers, numbers
     from xpsvae.paper.latex import to_tex
     from xpsvae.paper.table1 import variants_tabular
     from xpsvae.products import read_json, read_table, write_text
@@ -19,6 +19,8 @@ with job(snakemake):
     classifiers, label_features, leakage = map(
         read_json, (files.classifiers, files.label_features, files.leakage)
     )
+    audit = [read_json(files[name]) for name in ("headline", "controls", "seeds", "claims")]
+    grid = read_json(files.grid) if "grid" in files.keys() else None
     stars = read_table(files.stars, ["phot_g_mean_mag", "logg", "teff", "teff_err"])
     macros = {
         **numbers.paper_macros(),
@@ -35,8 +37,12 @@ with job(snakemake):
         **numbers.alpha_macros(read_json(files.alpha), classifiers),
         **numbers.discussion_macros(classifiers),
         **numbers.switch_macros(label_features, leakage),
+        **audit_numbers.audit_macros(*audit, grid),
     }
-    write_text(outputs.numbers, to_tex(macros, numbers.switches(crossmatch, config, latents)))
+    switches = numbers.switches(crossmatch, config, latents) | audit_numbers.audit_switches(grid)
+    write_text(outputs.numbers, to_tex(macros, switches))
+    write_text(outputs.controls_table, audit_numbers.controls_table(audit[1]))
+    write_text(outputs.claims_table, audit_numbers.claims_table(audit[3]))
     variants = {"label_features": label_features, "leakage": leakage}
     variants = {name: variants[key] for key, name in numbers.VARIANTS.items()}
     write_text(outputs.variants, variants_tabular(classifiers, variants))

@@ -5,6 +5,7 @@ from xpsvae.workflow import job
 with job(snakemake):
     from pathlib import Path
 
+    from xpsvae.paper import html as hypertext
     from xpsvae.paper import page
     from xpsvae.products import read_json, write_text
 
@@ -12,6 +13,9 @@ with job(snakemake):
     tex, bib, dataset, numbers, table1, cutflow = (
         Path(files[name]).read_text(encoding="utf-8")
         for name in ("tex", "bib", "dataset", "numbers", "table1", "cutflow")
+    )
+    tex = hypertext.inlined(
+        tex, {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in files.sections}
     )
     record = read_json(files.provenance)
     text = page.Text(tex, bib, [numbers, dataset])

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_audit_numbers import AUDIT, GRID, ROWS
 
 from xpsvae.compare.models import pca
 from xpsvae.errors import InputError
 from xpsvae.model.recipe import RECIPES
-from xpsvae.paper import latex, numbers
+from xpsvae.paper import audit_numbers, html, latex, numbers
 
 PAPER = Path(__file__).parents[2] / "paper"
 TEXT = PAPER / "ms.tex"
@@ -19,9 +20,10 @@ FIGURES = {
     "catalog_cuts", "catalog_kiel", "svae_arch", "xp_vae_models", "lam_coeff_errs", "compare_lam",
     "zgr_rel_errs", "compare_zgr", "err_stellar_labels", "kiel_vs_latent", "physical_spectra",
     "kiel_metallicity_tracks", "latent_ms_metallicity_tracks", "latent_giant_metallicity_tracks",
-    "alpha_bimodality", "confusion_matrices", "latent_tracks", "pca_components",
+    "alpha_bimodality", "confusion_matrices", "latent_tracks", "pca_components", "alpha_beyond_labels", "audit",
 }  # fmt: skip
-TABLES = {"cutflow", "switches", "reports", "alpha", "variants"}
+TABLES = {"cutflow", "switches", "reports", "alpha", "variants", "controls", "claims", "audit"}
+SECTIONS = sorted((PAPER / "sections").glob("*.tex"))
 
 
 # Values as LaTeX ------------------------------------------------------------------------------------
@@ -377,12 +379,13 @@ def all_macros():
         **numbers.alpha_macros(ALPHA, CLASSIFIERS),
         **numbers.discussion_macros(CLASSIFIERS),
         **numbers.switch_macros(SCRAMBLED, LEAKY),
+        **audit_numbers.audit_macros(*AUDIT, GRID),
         "TestFraction": "0.1",  # by the script, out of the configuration
     }
 
 
 def all_switches():
-    return numbers.switches(CROSSMATCH, CONFIG, LATENTS)
+    return numbers.switches(CROSSMATCH, CONFIG, LATENTS) | audit_numbers.audit_switches(GRID)
 
 
 def test_catalog_counts():
@@ -475,7 +478,9 @@ def test_an_empty_bin_of_logg_has_no_spread():
 
 
 def test_switches_follow_the_null_columns():
-    assert {name for name, flag in all_switches().items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
+    flags = numbers.switches(CROSSMATCH, CONFIG, LATENTS)
+    assert {name for name, flag in flags.items() if flag} == {"OneCycle", "KlWarmUp", "DeadLatents"}
+    assert audit_numbers.audit_switches(None) == {"HasGrid": False}
     complete = numbers.switches(CROSSMATCH | {"null_columns": []}, CONFIG, LATENTS | {"dead": []})
     assert complete["HasFlags"] and complete["HasActions"] and complete["HasAk"]
     assert not complete["DeadLatents"] and not complete["StoredCorrelations"]
@@ -850,7 +855,13 @@ def without_comments(path):
 
 
 def sources():
-    return {path: without_comments(path) for path in (TEXT, *sorted((PAPER / "datasets").glob("*.tex")))}
+    paths = TEXT, *SECTIONS, *sorted((PAPER / "datasets").glob("*.tex"))
+    return {path: without_comments(path) for path in paths}
+
+
+def document_text():
+    """Text of the paper, its sections where they are put in."""
+    return html.inlined(without_comments(TEXT), {path.stem: without_comments(path) for path in SECTIONS})
 
 
 def used_names(text):
@@ -865,7 +876,7 @@ def defined_names(text):
 @pytest.mark.parametrize("dataset", sorted((PAPER / "datasets").glob("*.tex")), ids=lambda path: path.stem)
 def test_every_macro_is_defined(dataset):
     numbers = set(all_macros()) | {f"If{name}" for name in all_switches()}
-    text = without_comments(TEXT) + without_comments(dataset)
+    text = document_text() + without_comments(dataset)
     assert used_names(text) - defined_names(text) - numbers == set()
     assert not numbers & defined_names(text)
 
@@ -930,7 +941,7 @@ def test_no_result_is_typed_by_hand():
         # the other datasets: a potential, a record, an extinction per reddening
         *("MWPotential2014", "10951393", r"0\.310"),
         r"Table 1 of \\original",
-        r"\\appendixfloat\{[A-C]1\}",
+        r"\\appendixfloat\{[A-D]1\}",
     )
     for path, text in sources().items():
         body = text.split(r"\begin{document}")[-1]
@@ -945,16 +956,17 @@ def test_no_result_is_typed_by_hand():
 
 
 def test_every_figure_is_shown_and_referred_to_once():
-    text = without_comments(TEXT)
+    text = document_text()
     assert sorted(re.findall(r"\\includegraphics\[[^]]*\]\{(\w+)\}", text)) == sorted(FIGURES)
-    labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + numbers.cutflow_table(CUTFLOW))
+    made = audit_numbers.claims_table(AUDIT[3]) + audit_numbers.audit_table(ROWS)
+    labels = re.findall(r"\\label\{(fig:\w+|tab:\w+)\}", text + numbers.cutflow_table(CUTFLOW) + made)
     assert len(labels) == len(set(labels)) == len(FIGURES) + len(TABLES)
     assert {label for label in labels if label.startswith("tab:")} == {f"tab:{name}" for name in TABLES}
     assert set(labels) <= set(re.findall(r"\\ref\{([\w:]+)\}", text))
 
 
 def test_appendices_come_last_with_numbers_of_their_own():
-    text, appendix = without_comments(TEXT).split("\\appendix\n")
+    text, appendix = document_text().split("\\appendix\n")
     assert "pca_components" not in text and r"\input{variants}" not in text
     for body, number in (("pca_components", "A1"), (r"\input{cutflow}", "B1"), (r"\input{variants}", "C1")):
         before = appendix.split(body)[0]
@@ -967,16 +979,15 @@ def test_what_is_not_available_is_no_part_of_a_sentence():
     assert rf"\newcommand{{\NotAvailable}}{{{latex.NOT_AVAILABLE}}}" in TEXT.read_text(encoding="utf-8")
     asked = set(re.findall(r"\\IfKnown\{\\(\w+)\}", "".join(sources().values()).replace(r"{\Macro}", "")))
     assert asked == {"MsBinMedian", "GbBinMedian", "MsTrackRank", "GbTrackRank"} | {
-        "AucPair", "AlphaTrackMove", "MatchedMove", "PullNarrowFrom"
+        "AucPair", "AlphaTrackMove", "MatchedMove", "PullNarrowFrom", "ShareLive", "PairsPredicted", "InjectionLimit",
+        "PairsSeeds",
     }  # fmt: skip
     assert asked <= set(all_macros())
 
 
 def test_equations_have_the_papers_numbers():
-    numbered = re.findall(
-        r"\\begin\{equation\}(.*?)\\end\{equation\}", without_comments(TEXT), flags=re.DOTALL
-    )
-    assert len(numbered) == 15
+    numbered = re.findall(r"\\begin\{equation\}(.*?)\\end\{equation\}", document_text(), flags=re.DOTALL)
+    assert len(numbered) == 16  # the last one is ours
     assert r"\mathrm{RMSE}(j)" in numbered[6] and "5.9 - 4" in numbered[9] and r"\mathrm{Acc}" in numbered[12]
 
 

@@ -10,7 +10,8 @@ from xpsvae.paper import html, page
 
 PROJECT = Path(__file__).parents[2]
 PAPER = PROJECT / "paper"
-TEX = (PAPER / "ms.tex").read_text(encoding="utf-8")
+SECTIONS = {path.stem: path.read_text(encoding="utf-8") for path in (PAPER / "sections").glob("*.tex")}
+TEX = html.inlined((PAPER / "ms.tex").read_text(encoding="utf-8"), SECTIONS)
 BIB = (PAPER / "references.bib").read_text(encoding="utf-8")
 DATASET = (PAPER / "datasets" / "library.tex").read_text(encoding="utf-8")
 RULES = (PROJECT / "rules" / "figures.smk").read_text(encoding="utf-8")

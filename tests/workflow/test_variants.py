@@ -47,7 +47,7 @@ SHOWN = {
     "classifier_sample": ["tables/table1.csv", "figures/confusion_matrices.pdf"],
 }
 # Figures that no choice bears on.
-ALIKE = {"svae_arch"}
+ALIKE = {"svae_arch", "alpha_beyond_labels", "audit"}
 
 
 @pytest.fixture(scope="module")

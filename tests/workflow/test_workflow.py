@@ -24,7 +24,7 @@ def test_nothing_is_half_written_or_pickled(clone):
     products = clone.products()
     assert [name for name in products if name.rsplit("/", 1)[-1].startswith(".")] == []
     assert {name.rsplit(".", 1)[-1] for name in products} <= {
-        "parquet", "npy", "npz", "json", "csv", "tex", "pdf", "png", "safetensors", "html",
+        "parquet", "npy", "npz", "json", "csv", "tex", "pdf", "png", "safetensors", "html", "md",
     }  # fmt: skip
 
 
@@ -110,7 +110,8 @@ def test_how_often_training_is_saved_reruns_nothing(clone):
 def test_the_fixed_metallicity_reruns_its_track_and_what_draws_or_quotes_it(clone):
     with clone.configured(tracks={"alpha": {"fixed_m_h": -0.3}}):
         assert clone.planned("all") == [
-            "all", "build_alpha_tracks", "build_numbers", "build_paper", "build_report", "fig_alpha_bimodality",
+            "all", "build_alpha_tracks", "build_audit", "build_claims", "build_numbers", "build_paper", "build_report",
+            "fig_alpha_bimodality", "fig_audit",
         ]  # fmt: skip
 
 

@@ -176,7 +176,7 @@ def common_sample(frame, marks):
     return frame, 1 - marks["high_alpha"][frame.index].to_numpy(dtype=int)
 
 
-def forest(matrix, classes, train, test, threads=1):
+def forest(matrix, classes, train, test, threads=1, random_state=0):
     """Train a random forest and apply it.
 
     Parameters
@@ -187,6 +187,8 @@ def forest(matrix, classes, train, test, threads=1):
         Rows.
     threads : int
         Threads that train; the result does not depend on it.
+    random_state : int
+        Of the forest; that of Table 1 is 0.
 
     Returns
     -------
@@ -196,7 +198,9 @@ def forest(matrix, classes, train, test, threads=1):
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(random_state=0, n_jobs=threads).fit(matrix[train], classes[train])
+    model = RandomForestClassifier(random_state=random_state, n_jobs=threads).fit(
+        matrix[train], classes[train]
+    )
     model.n_jobs = 1  # threads would add the trees' votes in an order that changes from run to run
     votes = model.predict_proba(matrix[test])
     return model.classes_[votes.argmax(axis=1)], votes[:, 0]

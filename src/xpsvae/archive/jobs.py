@@ -13,7 +13,7 @@ __all__ = ["describe", "describe_all"]
 _VARIANT = re.compile(r"\{variant(,[^}]*)?\}")
 
 
-def describe_all(rules, base, archived):
+def describe_all(rules, base, archived, optional=()):
     """Describe every rule that a product of the archive can be from, in each variant that is archived.
 
     Parameters
@@ -24,6 +24,9 @@ def describe_all(rules, base, archived):
         Folder of the project.
     archived : collection of str
         Paths of the products.
+    optional : collection of str
+        Paths that a rule reads where they are there: they are no part of its description, so that a clone without
+        them knows the rule again.
 
     Returns
     -------
@@ -36,16 +39,16 @@ def describe_all(rules, base, archived):
         if not (own and rule.output and rule.script):
             continue
         if not _VARIANT.search(str(rule.output[0])):
-            described.append(describe(rule, choices.CORRECTED, base))
+            described.append(describe(rule, choices.CORRECTED, base, optional))
             continue
         for variant in choices.variants():
             made = {_VARIANT.sub(variant, str(path)) for path in rule.output} & set(archived)
             if any(map(rule.is_producer, made)):
-                described.append(describe(rule, variant, base))
+                described.append(describe(rule, variant, base, optional))
     return described
 
 
-def describe(rule, variant, base):
+def describe(rule, variant, base, optional=()):
     """Describe a rule as it is in one variant, in plain JSON.
 
     Parameters
@@ -54,6 +57,8 @@ def describe(rule, variant, base):
     variant : str
     base : path-like
         Folder of the project.
+    optional : collection of str
+        Inputs that are left out.
 
     Returns
     -------
@@ -76,7 +81,7 @@ def describe(rule, variant, base):
         "description": rule.docstring or f"Draw {rule.name.removeprefix('fig_')}.",
         "script": os.path.relpath(f"{base}/{script}"),
         "code": [os.path.relpath(module) for module in code],
-        "inputs": [path(value) for value in rule.input],
+        "inputs": [path(value) for value in rule.input if path(value) not in optional],
         "outputs": [path(value) for value in rule.output],
         # what the code does stands there; the files of it stand here
         "params": {name: resolved(value) for name, value in rule.params.items() if name != "code"},

@@ -7,7 +7,7 @@ is written, which a test of the present text finds.
 import html
 import re
 
-__all__ = ["abstract", "captions", "commands", "expand", "group", "table", "title", "to_html"]
+__all__ = ["abstract", "captions", "commands", "expand", "group", "inlined", "table", "title", "to_html"]
 
 GREEK = {
     "alpha": "α", "chi": "χ", "Delta": "Δ", "epsilon": "ε", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ",
@@ -67,6 +67,18 @@ def expand(text, defined):
         pieces += [text[at : match.start()], expand(body, defined)]
         at = end
     return "".join(pieces) + text[at:]
+
+
+def inlined(tex, sections):
+    r"""Put sections that have a file of their own where ``\input{sections/<name>}`` stands.
+
+    Parameters
+    ----------
+    tex : str
+    sections : dict of str to str
+        LaTeX by name.
+    """
+    return re.sub(r"\\input\{sections/(\w+)\}", lambda found: sections[found[1]], tex)
 
 
 def title(tex):

@@ -97,8 +97,8 @@ def fit(x, x_err, components):
     }
 
 
-def reconstruct(x, x_err, fitted, components):
-    """Spectra of stars from their most probable components, given their errors.
+def most_probable(x, x_err, fitted, components):
+    """Most probable components of stars, given their errors.
 
     With directions W, their variances v and errors s the components z minimise
     sum (x - m - W z)^2 / s^2 + sum z^2 / v.
@@ -112,15 +112,25 @@ def reconstruct(x, x_err, fitted, components):
 
     Returns
     -------
-    float64 array (n_stars, n_coefficients)
+    float64 array (n_stars, components)
     """
     directions, prior = fitted["directions"][:components], np.diag(1 / fitted["variance"][:components])
     pairs = (directions[:, None] * directions).reshape(components**2, -1)
-    found = np.empty(x.shape)
+    found = np.empty((len(x), components))
     for start in range(0, len(x), CHUNK):
         rows = slice(start, start + CHUNK)
         weight = 1 / np.square(x_err[rows].astype(float))
         normal = (weight @ pairs.T).reshape(-1, components, components) + prior
         towards = (weight * (x[rows] - fitted["mean"])) @ directions.T
-        found[rows] = np.linalg.solve(normal, towards[..., None])[..., 0] @ directions + fitted["mean"]
+        found[rows] = np.linalg.solve(normal, towards[..., None])[..., 0]
     return found
+
+
+def reconstruct(x, x_err, fitted, components):
+    """Spectra of stars from their most probable components (`most_probable`).
+
+    Returns
+    -------
+    float64 array (n_stars, n_coefficients)
+    """
+    return most_probable(x, x_err, fitted, components) @ fitted["directions"][:components] + fitted["mean"]
