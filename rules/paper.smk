@@ -50,6 +50,7 @@ rule build_numbers:
         variants=f"{VARIANT}/tables/variants.tex",
         claims_table=f"{VARIANT}/tables/claims.tex",
         controls_table=f"{VARIANT}/tables/controls.tex",
+        origins=f"{VARIANT}/origins.json",
     log:
         f"{LOGS}/{{variant}}/build_numbers.log",
     benchmark:

@@ -36,7 +36,8 @@ class Clone:
             if (PROJECT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / name, folder / name)
-        self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}})
+        few = {"svaes": 2, "forests": 2, "n_bootstrap": 100}
+        self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}}, audit=few)
 
     def copy(self, folder, *without):
         """Copy the folder, times of files and all, without files of these names."""

@@ -1,9 +1,12 @@
 """The real Snakefile on a few thousand real stars: what runs, when, and that it repeats its bytes."""
 
+import re
 import subprocess
 import tarfile
 
 import pytest
+
+from xpsvae.paper.origin import describe_number
 
 from .conftest import Clone
 
@@ -149,6 +152,18 @@ def test_what_is_packed_for_arxiv_is_the_paper(clone, tmp_path):
         subprocess.run(["pdflatex", "-interaction=batchmode", "ms.tex"], cwd=tmp_path, check=True)
     log = (tmp_path / "ms.log").read_text(encoding="latin-1")
     assert "undefined" not in log and "pages" in log
+
+
+def test_every_number_of_the_paper_has_an_origin(clone):
+    root = clone.folder / "results" / "library"
+    names = re.findall(
+        r"^\\newcommand\{\\(\w+)\}\{", (root / "corrected/numbers.tex").read_text(), re.MULTILINE
+    )
+    assert len(names) > 200
+    for name in names:
+        told = describe_number(name, root)
+        assert "no log says" not in told, told
+    assert "rule classify_alpha\n" in describe_number("AccLatent", root)
 
 
 def test_deleted_product_is_made_again(clone):

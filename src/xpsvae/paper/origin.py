@@ -49,7 +49,7 @@ def describe_number(name, results="results"):
     products = read_json(build / VARIANT / "origins.json")[name]
     lines = [f"{name} = {values[name]}"]
     if not products:
-        lines.append("  quoted from the literature: src/xpsvae/paper/numbers.py")
+        lines.append("  a setting, or quoted from the literature: see src/xpsvae/paper/numbers.py")
     writers = _writers(build / "logs")
     for product in products:
         lines.append(f"  from {product}")
