@@ -18,7 +18,17 @@ from xpsvae.compare.registry import Prediction, Unusable
 from xpsvae.compare.residuals import coefficient_columns
 from xpsvae.products import read_array, write_array
 
-__all__ = ["CODE", "TEXT", "WEIGHTS", "fingerprint", "git_blob", "live", "predict", "recorded"]
+__all__ = [
+    "CODE",
+    "TEXT",
+    "WEIGHTS",
+    "blob_or_none",
+    "fingerprint",
+    "git_blob",
+    "live",
+    "predict",
+    "recorded",
+]
 
 WEIGHTS = "1dc8204732df05fbd355f0667961383839e2dc98"  # git blob of model_torch/weights.pt
 CODE = (
@@ -134,11 +144,8 @@ def live(relative, clone, weights, by_labels, checkpoints):
         )
     relative = np.ascontiguousarray(relative, dtype=float)
     mode = "labels" if by_labels else "coefficients"
-    key = hashlib.sha256(
-        "\n".join(
-            [*blobs, mode, str(lb23_process.BATCH), hashlib.sha256(relative.tobytes()).hexdigest()]
-        ).encode()
-    ).hexdigest()[:16]
+    decides = [*blobs, git_blob(lb23_process.__file__), hashlib.sha256(relative.tobytes()).hexdigest()]
+    key = hashlib.sha256("\n".join(decides).encode()).hexdigest()[:16]
     folder = Path(checkpoints) / f"lb23-{mode}-{key}"
     parts = [folder / f"{start:08d}.npy" for start in range(0, len(relative), lb23_process.BATCH)]
     for part in parts:
@@ -160,9 +167,17 @@ def live(relative, clone, weights, by_labels, checkpoints):
 def fingerprint(clone):
     """Git blobs of the code and the size of the weights; null for a file that is missing."""
     clone = Path(clone).expanduser()
-    files = {name: git_blob(clone / name) if (clone / name).is_file() else None for name in CODE}
     weights = clone / WEIGHTS_FILE
-    return files | {WEIGHTS_FILE: weights.stat().st_size if weights.is_file() else None}
+    size = weights.stat().st_size if weights.is_file() else None
+    return {name: blob_or_none(clone / name) for name in CODE} | {WEIGHTS_FILE: size}
+
+
+def blob_or_none(path):
+    """Git blob of a file, or None if there is none that can be read."""
+    try:
+        return git_blob(path)
+    except OSError:
+        return None
 
 
 def git_blob(path):

@@ -7,7 +7,7 @@ coefficients, and so the flux, it does not predict.
 from xpsvae.compare import lb23
 
 LABEL = "LB23 (labels)"
-PROSE = "that model given labels only"
+PROSE = "the model of Leung and Bovy (2024) given labels only"
 LOOK = {"color": "#882255", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v", "cmap": "PuRd"}
 KNOWS_LABELS = True
 PEER = True

@@ -3,9 +3,12 @@
 It knows labels, extinction and parallax, and predicts the flux; coefficients it does not predict.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from xpsvae.compare import zgr23
+from xpsvae.compare.lb23 import blob_or_none
 from xpsvae.compare.registry import Prediction, Unusable
 from xpsvae.compare.residuals import WAVELENGTHS
 from xpsvae.errors import InputError
@@ -37,13 +40,8 @@ def needs(extras, model=None, parameters=None):
 
 
 def fingerprint(model=None, parameters=None):
-    """Return the sizes and sums of the user's files; null for one that is missing."""
-    from pathlib import Path
-
-    from xpsvae.compare.lb23 import git_blob
-
-    files = [Path(path).expanduser() for path in (model, parameters) if path]
-    return [git_blob(path) if path.is_file() else None for path in files]
+    """Return git blobs of the user's files; null for one that is missing."""
+    return [blob_or_none(Path(path).expanduser()) for path in (model, parameters) if path]
 
 
 def predict(given, model=None, parameters=None):
@@ -70,8 +68,6 @@ def predict(given, model=None, parameters=None):
     Unusable
         If the files are missing or not as they should be, or belong to other stars.
     """
-    from pathlib import Path
-
     weights = zgr23.read_model(Path(model).expanduser())
     stars = given.stars[given.test]
     table = _parameters(given, stars["source_id"].to_numpy(), parameters)
@@ -103,8 +99,6 @@ def predict(given, model=None, parameters=None):
 
 def _parameters(given, source_id, path):
     """Parameters of the test stars, row by row."""
-    from pathlib import Path
-
     from xpsvae.data.zenodo import read_zgr23
 
     if path:
