@@ -13,7 +13,7 @@ for model, settings in COMPARED.items():
         name:
             f"predict_{model}"
         input:
-            **{name: EXTRAS[name] for name in registry.get(model).NEEDS},
+            **{name: EXTRAS[name] for name in registry.needs(model, settings, EXTRAS)},
             stars=rules.build_catalog.output.stars,
             split=rules.split_stars.output.split,
             coefficients=rules.build_catalog.output.coefficients,
@@ -35,6 +35,7 @@ for model, settings in COMPARED.items():
         params:
             model=model,
             settings=settings,
+            peer=registry.fingerprint(model, settings),  # a file of the user's that changes
             code=[
                 code("scripts/predict_model.py"),
                 code(f"xpsvae/compare/models/{model}.py"),
@@ -77,6 +78,7 @@ rule build_residuals:
         flux=f"{VARIANT}/comparison/flux_residuals.npz",
         per_star=f"{VARIANT}/comparison/per_star.parquet",
         summary=f"{VARIANT}/comparison/summary.json",
+        report=f"{VARIANT}/comparison/comparison.json",
     log:
         f"{LOGS}/{{variant}}/build_residuals.log",
     benchmark:

@@ -25,6 +25,7 @@ COMPANION_PRODUCTS = {
         "apogee_norm": "normalisation.json",
         "lb23_xp_est_labels": "lb23_label_dependent.npy",
         "lb23_xp_est_no_labels": "lb23_label_independent.npy",
+        "zhang_stellar_params_xmatch": "zgr23_parameters.parquet",
     }.items()
     if name in RECORD_FILES
 }
@@ -189,6 +190,6 @@ if COMPANION_PRODUCTS:
         params:
             code=code("scripts/convert_companions.py"),
         message:
-            "Converting the predictions and the normalisation beside the catalogue"
+            "Converting what other models predict, and the normalisation beside the catalogue"
         script:
             "../../src/scripts/convert_companions.py"

@@ -37,7 +37,12 @@ def draw(stars, comparison):
     figure, panels = new_figure(DOUBLE, 5.4, nrows=3, ncols=3, sharex="col", sharey="row")
     models = looks(comparison)
     labelled = [card["model"] for card in comparison["models"] if card["knows_labels"]]
-    predicted = {models[name]: stars[f"rmse_coefficient_{name}"].notna() for name in labelled}
+    predicted = {
+        models[name]: stars[[f"rmse_{kind}_{name}" for kind in ERRORS if f"rmse_{kind}_{name}" in stars]]
+        .notna()
+        .any(axis=1)
+        for name in labelled
+    }
     for column, (label, edges) in enumerate(EDGES.items()):
         _counts(panels[0, column], stars[label], predicted, edges)
         for row, kind in enumerate(ERRORS, start=1):

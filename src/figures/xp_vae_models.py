@@ -36,10 +36,11 @@ def draw(comparison):
     sides = {False: [], True: []}
     for card in comparison["models"]:
         look = here[card["model"]]
-        sides[card["knows_labels"]].append((look.label, card["chain"], look.color))
+        by = "trained by its authors" if card.get("peer") else "trained here"
+        sides[card["knows_labels"]].append((look.label, card["chain"], by, look.color))
     for model, knows_labels, name, chain in ELSEWHERE:
         if model not in here:
-            sides[knows_labels].append((name, chain, None))
+            sides[knows_labels].append((name, chain, "in the paper, not trained here", None))
     rows = max(map(len, sides.values()))
     height = TITLE + STEP * rows
     figure, axes = new_diagram(DOUBLE, height)
@@ -47,13 +48,13 @@ def draw(comparison):
     for x, (knows_labels, panels) in zip(COLUMNS, sides.items(), strict=True):
         title = f"Stellar-label {'dependent' if knows_labels else 'independent'}"
         axes.text(x, height - 0.12, title, ha="center", va="center", size=10, weight="bold")
-        for row, (name, chain, colour) in enumerate(panels):
-            _model(axes, x, height - TITLE - STEP * row - 0.42, name, chain, colour)
+        for row, panel in enumerate(panels):
+            _model(axes, x, height - TITLE - STEP * row - 0.42, *panel)
     return figure
 
 
-def _model(axes, x, y, name, chain, colour=None):
-    """Draw one panel; without a colour it is a model that was not trained here."""
+def _model(axes, x, y, name, chain, remark, colour=None):
+    """Draw one panel; without a colour it is a model that is not compared here."""
     corners = {"x": x, "y": y, "width": WIDTH, "height": PANEL, "rounding": 0.08}
     if colour:
         box(axes, **corners, facecolor=colour, alpha=0.13, linewidth=0)
@@ -62,8 +63,7 @@ def _model(axes, x, y, name, chain, colour=None):
         box(axes, **corners, facecolor="none", edgecolor="0.5", linestyle=(0, (4, 2)))
     top = y + PANEL / 2 - 0.14
     axes.text(x - WIDTH / 2 + 0.1, top, name, va="center", size=9, weight="bold" if colour else "normal")
-    note = "trained here" if colour else "in the paper, not trained here"
-    axes.text(x + WIDTH / 2 - 0.1, top, note, ha="right", va="center", size=7.5, style="italic")
+    axes.text(x + WIDTH / 2 - 0.1, top, remark, ha="right", va="center", size=7.5, style="italic")
     middle, links = y - 0.11, len(chain) - 1
     width, size = (0.9, 7.5) if links <= 2 else (0.54, 6.5)
     step = (WIDTH - 0.22 - width) / links

@@ -7,7 +7,7 @@ with job(snakemake):
 
     import numpy as np
 
-    from xpsvae.compare import registry, residuals
+    from xpsvae.compare import registry, report, residuals
     from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json, write_table
     from xpsvae.shape import read_shape
@@ -32,7 +32,15 @@ with job(snakemake):
         predictions[card["model"]] = registry.Prediction(**read_array(path))
 
     leading, flux, per_star, summary = residuals.measure(
-        predictions, x, x_err, mu, sigma, correlations, **snakemake.params.choices
+        predictions,
+        x,
+        x_err,
+        mu,
+        sigma,
+        correlations,
+        labels={name: stars[name].to_numpy(float) for name in labels},
+        pairs=report.pairs(cards),
+        **snakemake.params.choices,
     )
     difference = predictions["svae"].coefficients - x
     scatter = read_array(given.scatter)[test]
@@ -42,7 +50,8 @@ with job(snakemake):
     write_arrays(made.flux, wavelength=residuals.WAVELENGTHS, **flux)
     per_star = stars[["source_id", *labels]].assign(**per_star)
     write_table(made.per_star, per_star, units={"teff": "K", "logg": "dex", "m_h": "dex"})
-    compared = summary["coefficients"].keys() | summary["wavelengths"].keys()
-    for card in (card for card in cards if card["model"] not in compared):
-        print(f"{card['label']} predicts no test star: left out of the comparison.", file=sys.stderr)
-    write_json(made.summary, summary | {"models": [card for card in cards if card["model"] in compared]})
+    summary |= report.divide(cards, summary)
+    for card in summary["left_out"]:
+        print(f"{card['label']} is left out of the comparison: {card['reason']}.", file=sys.stderr)
+    write_json(made.summary, summary)
+    write_json(made.report, report.report(summary))

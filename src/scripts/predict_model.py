@@ -25,7 +25,8 @@ with job(snakemake):
         mu=mu,
         sigma=sigma,
         n_latents=read_shape(files.model_config)["n_latents"],
-        extras={name: files[name] for name in registry.get(params.model).NEEDS},
+        extras=dict(files.items()),
+        checkpoints=f"checkpoints/{snakemake.config['dataset']}",
     )
     prediction = registry.predict(params.model, given, params.settings)
     parts = {"coefficients": prediction.coefficients, "flux": prediction.flux}

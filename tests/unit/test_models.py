@@ -326,15 +326,18 @@ def test_lb23_is_known_where_the_record_has_all_of_a_star(model, tmp_path):
     stored = rng.normal(size=(5, 64)).astype(np.float32)
     stored[3, 7] = np.nan
     mu, sigma = rng.normal(size=width), rng.uniform(0.5, 2, width)
-    for values, known in ((stored, [True, True, True, False, True]), (stored[:0], [False] * 5)):
-        np.save(tmp_path / "lb23.npy", values)
-        context = replace(given(np.ones((20, width)), train), mu=mu, sigma=sigma)
-        context.extras[model.NEEDS[0]] = tmp_path / "lb23.npy"
-        prediction = model.predict(context)
-        assert prediction.known.tolist() == known and prediction.summary["n_predicted"] == sum(known)
-        assert prediction.coefficients.shape == (5, width)
-        for row in np.flatnonzero(known):
-            for place, column in ((0, 0), (31, 31), (32, 55), (63, 86)):
-                expected = (stored[row, place] - mu[column]) / sigma[column]
-                assert prediction.coefficients[row, column] == pytest.approx(expected, rel=1e-6)
-            assert np.isnan(prediction.coefficients[row, 32:55]).all()
+    known = [True, True, True, False, True]
+    np.save(tmp_path / "lb23.npy", stored)
+    context = replace(given(np.ones((20, width)), train), mu=mu, sigma=sigma)
+    context.extras[model.NEEDS[0]] = tmp_path / "lb23.npy"
+    prediction = model.predict(context)
+    assert prediction.known.tolist() == known and prediction.summary["n_predicted"] == sum(known)
+    assert prediction.coefficients.shape == (5, width)
+    for row in np.flatnonzero(known):
+        for place, column in ((0, 0), (31, 31), (32, 55), (63, 86)):
+            expected = (stored[row, place] - mu[column]) / sigma[column]
+            assert prediction.coefficients[row, column] == pytest.approx(expected, rel=1e-6)
+        assert np.isnan(prediction.coefficients[row, 32:55]).all()
+    np.save(tmp_path / "lb23.npy", stored[:0])
+    with pytest.raises(InputError, match="the authors' record has no predictions"):
+        model.predict(context)

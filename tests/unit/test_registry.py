@@ -220,7 +220,24 @@ def test_predictions_of_the_record_are_standardised_and_the_rest_is_not_predicte
             expected = (relative[:, j] - given.mu[column]) / given.sigma[column]
             np.testing.assert_allclose(prediction.coefficients[:, column], expected)
         assert np.isnan(np.delete(prediction.coefficients, columns, axis=1)).all()
-        assert prediction.summary == {"n_predicted": 4}
+        assert prediction.summary["n_predicted"] == 4
+        assert "with the authors' record" in prediction.summary["source"]
+
+
+def test_only_a_peer_is_left_out_where_it_fails(drop, given, capsys):
+    """Ours has to work; of another's model the paper says why it is not shown."""
+    wrong = WHOLE.replace(
+        "np.ones(n, dtype=bool), given.x[given.test] + shift", "np.ones(3, dtype=bool), given.x[:3]"
+    )
+    drop(wrong)
+    with pytest.raises(InputError, match="predicts 3 stars where there are 5"):
+        registry.predict("dummy", given, {})
+    drop(wrong + "\nPEER = True\n")
+    prediction = registry.predict("dummy", given, {})
+    assert prediction.known.tolist() == [False] * 5 and np.isnan(prediction.coefficients).all()
+    assert prediction.summary == {"left_out": "its predictions could not be used"}
+    said = capsys.readouterr().err
+    assert "is left out: comparison model 'dummy' predicts 3 stars" in said and said.count("\n") == 1
 
 
 def test_a_model_of_flux_goes_all_the_way_to_its_residuals(drop, given):

@@ -329,3 +329,32 @@ def test_a_model_that_knows_no_star_is_not_compared(compared, unmatched):
         assert part.keys() == truth.keys()
     for space in ("leading", "coefficients", "wavelengths"):
         assert found[3][space].keys() == {"svae", "labels"}
+
+
+def test_bins_of_a_label_by_loop(rng):
+    values = np.array([3.0, 3.5, 4.0, 4.9, 5.0, np.nan, 2.9, 3.1])
+    found = rng.normal(1, 2, size=(8, 6))
+    found[7] = np.nan  # no prediction
+    bins = residuals.by_label(found, values, np.array([3.0, 4.0, 5.0, 6.0, 7.0]))
+    for part, rows in zip(bins, ([0, 1], [2, 3], [4], []), strict=True):
+        pooled = sorted(found[rows].ravel())
+        assert part["n"] == len(rows)
+        if rows:
+            assert part["bias"] == pytest.approx(np.median(pooled), rel=1e-12)
+            assert part["rmse"] == pytest.approx((sum(r * r for r in pooled) / len(pooled)) ** 0.5, rel=1e-12)
+            low, high = np.quantile(pooled, [0.16, 0.84])
+            assert part["width"] == pytest.approx((high - low) / 2, rel=1e-12)
+        else:
+            assert part == {"from": 6.0, "to": 7.0, "n": 0, "bias": None, "width": None, "rmse": None}
+
+
+def test_two_models_meet_on_the_stars_that_both_predict(rng):
+    ours, theirs = rng.normal(size=(2, 9, 4))
+    ours[0], theirs[[1, 2]] = np.nan, np.nan
+    (duel,) = residuals.duels({"a": ours, "b": theirs}, [("a", "b"), ("a", "c")])
+    assert (duel["ours"], duel["theirs"], duel["n"]) == ("a", "b", 6)
+    for side, values in (("ours", ours), ("theirs", theirs)):
+        expected = [sum(values[i, j] ** 2 for i in range(3, 9)) / 6 for j in range(4)]
+        np.testing.assert_allclose(np.square(duel[f"rmse_{side}"]), expected, rtol=1e-12)
+    theirs[:] = np.nan
+    assert residuals.duels({"a": ours, "b": theirs}, [("a", "b")]) == []

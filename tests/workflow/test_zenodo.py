@@ -24,6 +24,18 @@ SHA256 = "ecdc8bbb1cc066033654cc4ae486842d9ea29c6a7376a408452afdd8ad747782"
 CATALOGUE = f"/api/records/{RECORD}/files/xp_apogee_cat.h5/content"
 WEIGHTS = "/weights/weight.pt"
 PART = 500_000  # bytes that arrive before the connection breaks
+# A model of Zhang, Green & Rix's form: a black body's slope, and dust that dims the blue.
+NM = np.r_[np.arange(392.0, 993.0, 10.0), 1235.0, 1662.0, 2159.0, 3350.0, 4600.0]
+ZGR23 = {
+    "sample_wavelengths": NM,
+    "input_zp": np.array([[5.0, 0.0, 3.0]]),
+    "input_iscale": np.array([[1.0, 1.0, 0.5]]),
+    "ln_ext_curve": np.log(2 * (NM / 550) ** -1.5)[None],
+    "w0": np.array([[0.5, 0.0], [0.0, 0.3], [-0.4, 0.1]]),
+    "b0": np.array([0.1, -0.2]),
+    "w1": np.stack([3 - 2 * NM / 700, 0.1 * np.sin(NM / 50)]),
+    "b1": np.linspace(5, 3, len(NM)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +53,7 @@ def record(survey, tmp_path_factory):
     folder = tmp_path_factory.mktemp("record")
     archive.write_authors(folder, survey)
     archive.write_predictions(folder, survey)
-    unread = "zhang_stellar_params_xmatch.npz"
-    assert {path.name for path in folder.iterdir()} == {zenodo.CATALOGUE, *zenodo.COMPANIONS, unread}
+    assert {path.name for path in folder.iterdir()} == {zenodo.CATALOGUE, *zenodo.COMPANIONS}
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -88,6 +99,8 @@ def clone(server, tmp_path_factory):
     """Build the paper from the record; the first run breaks off half-way through the catalogue."""
     clone = Clone(tmp_path_factory.mktemp("zenodo"))
     configure(clone, server)
+    np.savez(clone.folder / "zgr23.npz", **ZGR23)
+    clone.configure(comparison={"zgr23": {"model": "zgr23.npz"}})
     server.faults = {CATALOGUE: [cut(PART)]}
     run = clone.snakemake("--cores", "1", "build_catalog")
     assert run.returncode != 0
@@ -181,9 +194,10 @@ def test_predictions_of_the_record_are_compared(clone, survey):
     """They are the stars' own coefficients with a relative noise, which is what has to come out."""
     root = clone.folder / "results/zenodo"
     summary = read_json(root / "corrected/comparison/summary.json")
-    models = ["svae", "pca", "label_mlp", "lb23", "lb23_labels"]
-    assert [card["model"] for card in summary["models"]] == models
-    assert not {"lb23", "lb23_labels"} & summary["wavelengths"].keys()  # they know leading coefficients alone
+    models = ["svae", "pca", "label_mlp", "lb23", "lb23_labels", "zgr23"]
+    assert [card["model"] for card in summary["models"]] == models and summary["left_out"] == []
+    assert summary["coefficients"].keys() == set(models) - {"zgr23"}  # which knows the flux
+    assert summary["wavelengths"].keys() == {"svae", "pca", "label_mlp", "zgr23"}
     test = read_table(root / "catalog/split.parquet").test.to_numpy(bool)
     ratio = np.abs(survey.coefficients / survey.errors)[test]
     for name, noise in (("lb23_labels", 0.1), ("lb23", 0.03)):
@@ -192,6 +206,36 @@ def test_predictions_of_the_record_are_compared(clone, survey):
         assert len(rmse) == 64
         expected = noise * np.sqrt(np.mean(ratio[:, 55] ** 2))  # the first of RP
         assert rmse[32] == pytest.approx(expected, rel=0.3)
+
+
+def test_zgr23_predicts_from_the_records_parameters(clone, record):
+    """Flux by the formula for stars of good quality, and the residuals that follow from it."""
+    root = clone.folder / "results/zenodo"
+    with np.load(io.BytesIO(record["zhang_stellar_params_xmatch.npz"])) as file:
+        listed, parameters, flags = (file[name] for name in ("source_ids", "stellar_params", "quality_flags"))
+    good = set(listed[parameters.any(axis=1) & (flags < 8)])
+    stars = read_table(root / "catalog/stars.parquet")[
+        read_table(root / "catalog/split.parquet").test.to_numpy(bool)
+    ]
+    prediction = read_array(root / "comparison/zgr23.npz")
+    np.testing.assert_array_equal(prediction["known"], stars.source_id.isin(good))
+    assert 0.5 < prediction["known"].mean() < 0.8
+    row = int(np.flatnonzero(prediction["known"])[5])
+    teff, fe_h, logg, dust, parallax = parameters[listed == stars.source_id.iloc[row]][0]
+    hidden = np.tanh(((teff - 5) * 0.5 - (logg - 3) * 0.2 + 0.1, fe_h * 0.3 + (logg - 3) * 0.05 - 0.2))
+    optical_depth = dust * 2 * (NM / 550) ** -1.5
+    flux = np.exp(hidden @ ZGR23["w1"] + ZGR23["b1"] - optical_depth)[:61] * parallax**2 * 1e-18
+    flux /= stars.phot_g_mean_flux.iloc[row]
+    np.testing.assert_allclose(prediction["flux"][row], flux, rtol=1e-5)
+    content = read_json(root / "corrected/comparison/comparison.json")
+    (zgr23,) = (entry for entry in content["models"] if entry["model"] == "zgr23")
+    assert zgr23["wavelengths"]["n"] == prediction["known"].sum() and "coefficients" not in zgr23
+    assert sum(part["n"] for part in zgr23["wavelengths"]["labels"]["logg"]) <= zgr23["wavelengths"]["n"]
+    per_star = read_table(root / "corrected/comparison/per_star.parquet")
+    np.testing.assert_array_equal(per_star.rmse_flux_zgr23.notna(), prediction["known"])
+    text = (root / "corrected/numbers.tex").read_text()
+    said = next(line for line in text.splitlines() if line.startswith(r"\newcommand{\PeersFlux}"))
+    assert "the label MLP" in said and "the model of Zhang, Green and Rix (2023)" in said
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +263,7 @@ def poor(server, weights, tmp_path_factory):
     """Build the paper from a record without most companions, with the published weights."""
     clone = Clone(tmp_path_factory.mktemp("poor"))
     configure(clone, server, POOR)
+    clone.configure(comparison={"lb23": {"clone": "nowhere"}})
     publish(clone, server, weights)
     run = clone.snakemake("--cores", "2", "all")
     assert run.returncode == 0, run.stderr[-8000:]
@@ -263,7 +308,10 @@ def test_what_the_record_lacks_is_named_and_done_without(poor, survey):
     assert len(read_array(root / "catalog/correlations.npy")) == 0
     assert "correlations" not in read_json(root / "catalog/crossmatch.json")
     assert coefficient_rmse(poor, survey, correlated=False) == pytest.approx(1, rel=1e-4)
+    assert "LB23 is left out: nowhere has no stellarperceptron/__init__.py, " in poor.said
     text = (root / "corrected/numbers.tex").read_text()
+    because = "its code or its weights are not where the configuration says"
+    assert f"The model of Leung and Bovy (2024) is not shown, for {because}." in text
     assert r"\newcommand{\IfStoredCorrelations}[2]{#2}" in text and "LB23" not in text
 
 

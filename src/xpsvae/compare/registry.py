@@ -12,6 +12,15 @@ name; rules, residuals, figures and text ask here, and none of them knows how ma
 ``TEXT``         its paragraph in the paper, LaTeX, with ``<...>`` for numbers of its summary
 ``predict``      function (`Given`, **settings of its config entry) -> `Prediction`
 
+It may have
+
+``PEER``         true for a model that others trained; where what there is of it cannot be used, `predict` here says
+                 so in a sentence and the paper is built without it
+``needs``        function (products on offer, **settings) -> products, or None to be left out: stands for NEEDS
+                 where that depends on settings
+``fingerprint``  function (**settings) -> what its files outside this project are like, cheap and as plain JSON;
+                 when it changes, the model predicts again
+
 Modules are imported while the workflow is planned: they import what is heavy within ``predict``.
 """
 
@@ -19,6 +28,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +36,20 @@ import numpy as np
 from xpsvae.compare import models
 from xpsvae.errors import InputError, suggestion
 
-__all__ = ["SVAE", "Given", "Prediction", "available", "card", "chosen", "filled", "get", "predict"]
+__all__ = [
+    "SVAE",
+    "Given",
+    "Prediction",
+    "Unusable",
+    "available",
+    "card",
+    "chosen",
+    "filled",
+    "fingerprint",
+    "get",
+    "needs",
+    "predict",
+]
 
 _CONTRACT = ("LABEL", "PROSE", "LOOK", "KNOWS_LABELS", "NEEDS", "CHAIN", "TEXT", "predict")
 
@@ -42,6 +65,22 @@ SVAE = {
 }  # fmt: skip
 
 
+class Unusable(InputError):
+    """A peer of which there is nothing that could be used.
+
+    Parameters
+    ----------
+    sentence : str
+        For the log: which file or key, what was expected, what to do.
+    reason : str
+        For the paper: a clause without paths.
+    """
+
+    def __init__(self, sentence, reason):
+        super().__init__(sentence)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Given:
     """What every model may use; rows are stars of the catalogue."""
@@ -55,6 +94,7 @@ class Given:
     sigma: np.ndarray
     n_latents: int
     extras: dict = field(default_factory=dict)  # products that the model needs: name -> path
+    checkpoints: str = "checkpoints"  # folder for what a killed model goes on from
 
 
 @dataclass(frozen=True)
@@ -123,7 +163,7 @@ def chosen(config, extras):
     wanted = {name: settings for name, settings in config.items() if settings is not None}
     for name, settings in wanted.items():
         _require_settings(name, settings)
-    left = {name: settings for name, settings in wanted.items() if set(get(name).NEEDS) <= set(extras)}
+    left = {name: settings for name, settings in wanted.items() if needs(name, settings, extras) is not None}
     if not left:
         raise InputError(
             "config group 'comparison' leaves no model that this dataset can show beside the sVAE: keep one, "
@@ -132,14 +172,56 @@ def chosen(config, extras):
     return left
 
 
+def needs(name, settings, extras):
+    """Products of the dataset that a model reads, or None if it has to be left out.
+
+    Parameters
+    ----------
+    name : str
+    settings : dict
+        Of the model.
+    extras : collection of str
+        Products that the dataset has to offer.
+
+    Returns
+    -------
+    tuple of str, or None
+    """
+    module = get(name)
+    wanted = module.needs(extras, **settings) if hasattr(module, "needs") else module.NEEDS
+    return wanted if wanted is not None and set(wanted) <= set(extras) else None
+
+
+def fingerprint(name, settings):
+    """Return what a model's files outside this project are like, as plain JSON; None if it has none."""
+    module = get(name)
+    return module.fingerprint(**settings) if hasattr(module, "fingerprint") else None
+
+
 def predict(name, given, settings):
     """Let a model predict the test stars.
+
+    A peer that cannot be used predicts none: the sentence that says why goes to stderr, and ``left_out`` of
+    its summary is the reason in words for the paper.
 
     Raises
     ------
     InputError
-        If the prediction does not have its form.
+        If the prediction of a model that is not a peer does not have its form.
     """
+    try:
+        return _predict(name, given, settings)
+    except InputError as error:
+        if not getattr(get(name), "PEER", False):
+            raise
+        print(f"{get(name).LABEL} is left out: {error}", file=sys.stderr)
+        reason = getattr(error, "reason", "its predictions could not be used")
+        known = np.zeros(int(given.test.sum()), dtype=bool)
+        nothing = np.full((len(known), given.x.shape[1]), np.nan)
+        return Prediction(known, nothing, summary={"left_out": reason})
+
+
+def _predict(name, given, settings):
     prediction = get(name).predict(given, **settings)
     n_test = int(given.test.sum())
     for part in (prediction.known, prediction.coefficients, prediction.flux):
@@ -173,6 +255,7 @@ def card(name, summary):
         "prose": filled(module.PROSE, summary),
         "look": module.LOOK,
         "knows_labels": module.KNOWS_LABELS,
+        "peer": getattr(module, "PEER", False),
         "chain": [[filled(text, summary), kind] for text, kind in module.CHAIN],
         "text": module.TEXT,
         "summary": summary,

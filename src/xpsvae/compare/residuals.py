@@ -14,12 +14,15 @@ from xpsvae.errors import InputError
 from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
 
 __all__ = [
+    "LABEL_EDGES",
     "N_COMPARED",
     "WAVELENGTHS",
     "coefficient_columns",
     "coefficient_residuals",
     "coefficient_rmse",
+    "by_label",
     "compare",
+    "duels",
     "flux_residuals",
     "flux_rmse",
     "leading_columns",
@@ -31,6 +34,11 @@ __all__ = [
 N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
 N_LEADING = 5  # coefficients of each band that Figure 5 shows
 WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
+LABEL_EDGES = {  # of bins: [K], [dex], [dex]
+    "teff": np.geomspace(3000, 20000, 13),
+    "logg": np.linspace(-0.6, 5.2, 13),
+    "m_h": np.linspace(-2.5, 0.6, 13),
+}
 
 
 def coefficient_columns():
@@ -225,6 +233,63 @@ def compare(residuals, ratio="rmse"):
     return summary
 
 
+def duels(residuals, pairs):
+    """RMSE of two models side by side, over the stars that both predict.
+
+    Parameters
+    ----------
+    residuals : dict of array (n_stars, n)
+        By model.
+    pairs : sequence of (str, str)
+        Our model and theirs; a pair of which one is not among the residuals is passed over.
+
+    Returns
+    -------
+    list of dict
+        ``ours`` and ``theirs`` (models), ``n`` (stars), ``rmse_ours`` and ``rmse_theirs`` of each column.
+    """
+    found = []
+    for ours, theirs in pairs:
+        if not {ours, theirs} <= residuals.keys():
+            continue
+        both = np.isfinite(residuals[ours]).all(axis=1) & np.isfinite(residuals[theirs]).all(axis=1)
+        if both.any():
+            rmse = [statistics(residuals[model][both])["rmse"] for model in (ours, theirs)]
+            found.append({"ours": ours, "theirs": theirs, "n": int(both.sum())})
+            found[-1] |= {"rmse_ours": rmse[0], "rmse_theirs": rmse[1]}
+    return found
+
+
+def by_label(residuals, values, edges):
+    """Bias, width and RMSE of all residuals of the stars in each bin of a label.
+
+    Parameters
+    ----------
+    residuals : array (n_stars, n)
+        NaN where there is no prediction.
+    values : array (n_stars,)
+        The label; NaN where it is not known.
+    edges : array (n_bins + 1,)
+        A value on an edge belongs to the bin above it.
+
+    Returns
+    -------
+    list of dict
+        For each bin ``from``, ``to``, ``n`` (stars with a prediction), and over these stars and all columns
+        ``bias``, ``width`` and ``rmse`` as in `statistics`; None where there is no star.
+    """
+    known, bins = np.isfinite(residuals).all(axis=1), np.digitize(values, edges) - 1
+    found = []
+    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        inside = residuals[known & (bins == number) & np.isfinite(values)]
+        content = dict.fromkeys(("bias", "width", "rmse"))
+        if len(inside):
+            pooled = statistics(inside.reshape(-1, 1))
+            content = {name: pooled[name][0] for name in content}
+        found.append({"from": float(low), "to": float(high), "n": len(inside)} | content)
+    return found
+
+
 def pulls(difference, errors, scatter, magnitude, n_bins=4):
     """How wide the residuals of all coefficients are, in units of the errors that the loss gives them.
 
@@ -287,6 +352,8 @@ def measure(
     svae_rp="rp",
     coefficient_ratio="rmse",
     unmatched="masked",
+    labels=None,
+    pairs=(),
 ):
     """Compare all models with the observed test stars, in coefficients and in flux (Eq. 6-9, Fig. 5-9).
 
@@ -311,6 +378,10 @@ def measure(
         See `compare`.
     unmatched : str
         Stars that a model does not know are ``"masked"``, or ``"kept"`` with what it says of them.
+    labels : dict of array (n_test,), optional
+        Labels of the stars, those of `LABEL_EDGES`.
+    pairs : sequence of (str, str)
+        Models to set side by side, see `duels`.
 
     Returns
     -------
@@ -321,7 +392,8 @@ def measure(
     per_star : dict of array (n_test,)
         ``rmse_coefficient_<model>`` and ``rmse_flux_<model>``.
     summary : dict
-        ``leading``, ``coefficients`` and ``wavelengths``: `compare` of each; ``wavelength`` [nm].
+        ``leading``, ``coefficients`` and ``wavelengths``: `compare` of each; ``wavelength`` [nm]; ``duels`` of
+        coefficients and wavelengths, and with labels ``labels``: `by_label` of each, by label and model.
     """
     leading, coefficient, flux, per_star = {}, {}, {}, {}
     scale = sigma[coefficient_columns()] if rmse_units == "mixed" else 1.0
@@ -350,5 +422,15 @@ def measure(
         "coefficients": compare(coefficient, coefficient_ratio),
         "wavelengths": compare(flux),
         "wavelength": WAVELENGTHS.tolist(),
+        "duels": {"coefficients": duels(coefficient, pairs), "wavelengths": duels(flux, pairs)},
     }
+    if labels is not None:
+        spaces = {"coefficients": coefficient, "wavelengths": flux}
+        summary["labels"] = {
+            space: {
+                label: {model: by_label(values, labels[label], edges) for model, values in models.items()}
+                for label, edges in LABEL_EDGES.items()
+            }
+            for space, models in spaces.items()
+        }
     return leading, flux, per_star, summary

@@ -40,6 +40,7 @@ COMPANIONS = (
     "xp_corrs.npz",
     "lb23_xp_est_labels.npy",
     "lb23_xp_est_no_labels.npy",
+    "zhang_stellar_params_xmatch.npz",
 )
 _ONE_FILE = f"give the authors' {CATALOGUE}, which holds all in itself"
 _RATIO = 100  # bytes of a table one of the file, which is not compressed much
@@ -365,7 +366,7 @@ def read_zgr23(path, source_id):
     """Read ``zhang_stellar_params_xmatch.npz``: stellar parameters of Zhang, Green & Rix (2023).
 
     The file lists the test stars; parameters and flags of one that has no match, or of one that was listed
-    before, are zeros. No rule reads it yet: it is there for their model.
+    before, are zeros.
 
     Parameters
     ----------

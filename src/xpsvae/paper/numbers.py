@@ -14,6 +14,7 @@ from xpsvae.analysis.classify import CLASSIFIERS
 from xpsvae.analysis.tracks import FEWEST_PLAUSIBLE, is_main_sequence, plausible
 from xpsvae.compare.registry import filled
 from xpsvae.model.recipe import RECIPES
+from xpsvae.paper import peers
 from xpsvae.paper.latex import NOT_AVAILABLE, count, decimal, interval, listing, prose, signed, significant
 
 __all__ = [
@@ -472,6 +473,7 @@ def comparison_macros(summary, per_star, components):
         "ComponentsFlux": equal[1],
         "SvaeVersus": _all_versus(ratios),
         "SvaeVersusFlux": _all_versus(flux_ratios),
+        **peers.peer_macros(summary),
     }
 
 
@@ -517,6 +519,8 @@ def _errors(cards, per_star, kind):
 
 
 def _number(value):
+    if isinstance(value, str):
+        return value
     return count(value) if isinstance(value, int) else decimal(value, 1)
 
 
