@@ -17,5 +17,6 @@ with job(snakemake):
         products.read_array(path, memory_map=True) for path in (given.coefficients, given.errors)
     )
     model = load(Path(given.weights).parent)
-    reference = build_reference(model, coefficients[rows], errors[rows], flux[rows], DR3_SIZES)
+    inverted = snakemake.params.inverted
+    reference = build_reference(model, coefficients[rows], errors[rows], flux[rows], DR3_SIZES, inverted)
     write_reference(snakemake.output.reference, reference)

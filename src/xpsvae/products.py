@@ -140,7 +140,8 @@ def write_table(path, frame, units=None, notes=None):
     path : path-like
     frame : pandas.DataFrame
     units : dict of str to str, optional
-        Unit of a column (FITS spelling, e.g. ``"K"``, ``"dex"``), stored as field metadata ``unit`` and where astropy and TOPCAT read it.
+        Unit of a column (FITS spelling, e.g. ``"K"``, ``"dex"``), stored as field metadata ``unit`` and where
+        astropy and TOPCAT read it.
     notes : dict of str to str, optional
         Where a column came from if its name does not say it, stored as field metadata ``note``.
     """

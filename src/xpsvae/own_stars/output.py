@@ -4,7 +4,6 @@ Blocks come as lists of (`xpsvae.own_stars.tables.Column`, array). What astropy 
 the heads of all three forms.
 """
 
-import errno
 import io
 import os
 from contextlib import contextmanager
@@ -76,16 +75,7 @@ def write_blocks(path, blocks, progress=None):
                 count += len(block[0][1])
                 if progress:
                     progress(count)
-    except OSError as error:
-        if error.errno not in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.EIO,
-            errno.EFBIG,
-            errno.ENAMETOOLONG,
-        ):
-            raise
+    except OSError as error:  # of writing alone: those of reading are sentences already
         raise InputError(f"{path} could not be written ({error.strerror}): give another folder.") from error
     return count
 

@@ -16,7 +16,7 @@ from xpsvae.products import read_json, write_json
 __all__ = ["Reference", "build_reference", "chi_square", "read_reference", "write_reference"]
 
 # Percentiles that are kept: fine where a star becomes an outlier.
-PERCENTILES = np.r_[np.arange(0, 99, 1.0), 99 + np.arange(0, 10) / 10, 99.9 + np.arange(0, 11) / 100]
+PERCENTILES = np.r_[np.arange(99.0), 99 + np.arange(9) / 10, 99.9 + np.arange(11) / 100]
 _DIGITS = 9  # significant; more than float32 has
 
 
@@ -29,6 +29,8 @@ class Reference:
     band_sizes : tuple of two int
         Coefficients of BP and of RP.
     n_stars : int
+    inverted : bool
+        Whether their coefficients come from sampled spectra; those of other stars are then brought to that form.
     g_flux_range : tuple of two float
         Smallest and largest ``phot_g_mean_flux`` [e-/s].
     factors : array (n_inputs,)
@@ -43,6 +45,7 @@ class Reference:
 
     band_sizes: tuple
     n_stars: int
+    inverted: bool
     g_flux_range: tuple
     factors: np.ndarray
     latent_mean: np.ndarray
@@ -83,7 +86,7 @@ def chi_square(x, x_err, x_hat, scatter, factors=1.0):
     return ((x.astype(float) - x_hat) ** 2 / variance).mean(axis=1)
 
 
-def build_reference(model, coefficients, errors, g_flux, band_sizes, factors=None):
+def build_reference(model, coefficients, errors, g_flux, band_sizes, inverted=False, factors=None):
     """Measure the training stars.
 
     Parameters
@@ -95,6 +98,8 @@ def build_reference(model, coefficients, errors, g_flux, band_sizes, factors=Non
     g_flux : array (n_stars,)
         ``phot_g_mean_flux`` [e-/s].
     band_sizes : tuple of two int
+    inverted : bool
+        Whether the coefficients come from sampled spectra.
     factors : array (n_inputs,), optional
         Calibration of the scatter, one factor a coefficient; none if not given.
 
@@ -120,6 +125,7 @@ def build_reference(model, coefficients, errors, g_flux, band_sizes, factors=Non
     unfinished = Reference(
         tuple(band_sizes),
         len(means),
+        bool(inverted),
         (float(np.min(g_flux)), float(np.max(g_flux))),
         factors,
         means.mean(axis=0),
@@ -169,6 +175,7 @@ def read_reference(path, n_inputs, n_latents):
             arrays[name].shape == shape and np.isfinite(arrays[name]).all() for name, shape in shapes.items()
         )
         sizes, n_stars, limits = (content[name] for name in ("band_sizes", "n_stars", "g_flux_range"))
+        good = good and type(content["inverted"]) is bool
         good = good and [type(size) for size in sizes] == [int, int] and sum(sizes) == n_inputs
         low, high = map(float, limits)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -178,7 +185,7 @@ def read_reference(path, n_inputs, n_latents):
             f"{path} is damaged or of another model: delete it, or make it again with the model."
         )
     arrays.pop("percentiles")
-    return Reference(tuple(sizes), int(n_stars), (low, high), **arrays)
+    return Reference(tuple(sizes), int(n_stars), content["inverted"], (low, high), **arrays)
 
 
 def _rounded(value):

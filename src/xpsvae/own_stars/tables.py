@@ -14,7 +14,7 @@ from xpsvae.model import infer, standardise
 from xpsvae.own_stars.pretrained import load
 from xpsvae.own_stars.reference import chi_square
 from xpsvae.xp.basis import BANDS, COEFFICIENT_UNIT, FLUX_UNIT, coefficients_to_flux, dr3_basis
-from xpsvae.xp.spectra import DR3_SIZES, complete_g_flux, iter_spectra
+from xpsvae.xp.spectra import DR3_SIZES, as_inverted, complete_g_flux, iter_spectra
 
 __all__ = [
     "WARNINGS",
@@ -205,10 +205,13 @@ class _Described:
     def __init__(self, model, block):
         self.model, self.block, self.sizes = model, block, block.band_sizes
         self.g_flux, self.reason, self.synthetic = complete_g_flux(block)
+        coefficients = block.coefficients
+        if model.reference and model.reference.inverted and self.sizes == DR3_SIZES:
+            coefficients = as_inverted(block)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             if block.coefficients.shape[1] == model.n_inputs:
                 self.x, self.x_err = standardise.standardise(
-                    block.coefficients, block.errors, self.g_flux, *model.normalisation
+                    coefficients, block.errors, self.g_flux, *model.normalisation
                 )
             else:  # no spectrum of the block can be used
                 self.x = self.x_err = np.full((len(block), model.n_inputs), np.nan, np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 
 from xpsvae.errors import InputError
 from xpsvae.own_stars.reference import build_reference, write_reference
-from xpsvae.xp.spectra import complete_g_flux, read
+from xpsvae.xp.spectra import as_inverted, complete_g_flux, read
 
 __all__ = ["train"]
 
@@ -58,7 +58,9 @@ def train(source, folder, held_out=0.1, device=None, sampled_by="archive", **tra
     print(f"{good.sum()} of {len(spectra)} spectra can be used.", file=sys.stderr)
     if not good.any():
         raise InputError("no spectrum can be used to train on: give stars with BP and RP.")
-    coefficients, errors, g_flux = spectra.coefficients[good], spectra.errors[good], g_flux[good]
+    inverted = bool(spectra.sampled[good].any())
+    coefficients = as_inverted(spectra) if inverted else spectra.coefficients
+    coefficients, errors, g_flux = coefficients[good], spectra.errors[good], g_flux[good]
     order = np.random.default_rng(recipe.seed).permutation(len(g_flux))
     validation, training_rows = np.split(order, [max(1, round(held_out * len(order)))])
     training_rows.sort()
@@ -76,6 +78,8 @@ def train(source, folder, held_out=0.1, device=None, sampled_by="archive", **tra
     rows = training_rows
     write_reference(
         folder / "reference.json",
-        build_reference(load(folder), coefficients[rows], errors[rows], g_flux[rows], spectra.band_sizes),
+        build_reference(
+            load(folder), coefficients[rows], errors[rows], g_flux[rows], spectra.band_sizes, inverted
+        ),
     )
     return folder

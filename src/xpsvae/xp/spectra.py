@@ -5,8 +5,10 @@ read as they are; sampled spectra are turned into coefficients (`xpsvae.xp.inver
 """
 
 import re
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,21 +17,29 @@ from pathlib import Path
 import numpy as np
 
 from xpsvae.errors import InputError
-from xpsvae.xp.basis import BANDS, dr3_basis
+from xpsvae.xp.basis import BANDS, coefficients_to_flux, dr3_basis
 from xpsvae.xp.binary import table_blocks
-from xpsvae.xp.columns import ANY, FETCH_AGAIN, one_line
+from xpsvae.xp.columns import ANY, FETCH_AGAIN, NO_ARRAY, one_line
 from xpsvae.xp.forms import blocks
 from xpsvae.xp.inversion import flux_to_coefficients
 from xpsvae.xp.photometry import g_flux_from_magnitude, g_passband
 from xpsvae.xp.read import examine, filled
 
-__all__ = ["DR3_SIZES", "Spectra", "complete_g_flux", "iter_spectra", "read"]
+__all__ = ["DR3_SIZES", "Spectra", "as_inverted", "complete_g_flux", "iter_spectra", "read"]
 
 DR3_SIZES = (55, 55)  # coefficients of the bands for which design matrices and passbands are public
 
 _ROWS = 4096  # stars of a block at most
 _PRODUCT = re.compile(r"(XP_CONTINUOUS|XP_SAMPLED|RVS|MCMC|EPOCH)(.*)\.\w+")  # how datalink names its files
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError)
 _SPREAD = 500.0  # largest ratio of a coefficient to its band's leading ones; below 2 for real stars
+
+_GRID = "336 to 1020 nm in steps of 2 nm"
+_OFF_GRID, _OTHER_LENGTH = (
+    f"flux is not on the XP grid, {_GRID}",
+    f"flux is not on the XP grid of 343 values, {_GRID}",
+)
+_LONGEST = 10000  # rows of one star beyond which they are no XP spectrum
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ def iter_spectra(source, sampled_by="archive", sizes=None):
     """
     if sampled_by not in ("archive", "gaiaxpy"):
         raise InputError(f"sampled_by is {sampled_by!r}: give 'archive' or 'gaiaxpy'.")
-    found, empty = list(sizes or (0, 0)), True
+    found = list(sizes or (0, 0))
     for one in source if isinstance(source, list | tuple) else [source]:
         if isinstance(one, Spectra):
             blocks_of_one = [one]
@@ -132,11 +142,8 @@ def iter_spectra(source, sampled_by="archive", sizes=None):
                     f"{_called(one)} has spectra of {_sizes(block.band_sizes)} coefficients where the model takes "
                     f"{_sizes(sizes)}: use a model of such spectra (xpsvae train)."
                 )
-            empty = False
             for start in range(0, len(block), _ROWS):
                 yield block[start : start + _ROWS]
-    if empty:
-        raise InputError(f"{_called(source)} has no spectrum: give a file with at least one star.")
 
 
 def complete_g_flux(spectra):
@@ -167,12 +174,35 @@ def complete_g_flux(spectra):
     return g_flux, reason, synthetic
 
 
+def as_inverted(spectra):
+    """Coefficients as if all spectra had been sampled and turned back.
+
+    A model that was trained on coefficients of sampled spectra is then asked about its own kind: the inversion
+    leaves what flux does not fix to its prior, so that continuous coefficients differ from it (`xp.inversion`).
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Of DR3.
+
+    Returns
+    -------
+    float64 array (n_stars, n_coefficients)
+        [e-/s]; those of sampled spectra as they are.
+    """
+    coefficients, which = spectra.coefficients.copy(), spectra.usable & ~spectra.sampled
+    if which.any():
+        flux = coefficients_to_flux(coefficients[which], sampled_by="archive")
+        coefficients[which], _ = flux_to_coefficients(flux, sampled_by="archive")
+    return coefficients
+
+
 def _iter_one(source, sampled_by, found):
     if isinstance(source, str | Path):
         with _members(Path(source)) as members:
             for path, name in members:
                 try:
-                    yield from _blocks(blocks(path, product=ANY), sampled_by, found)
+                    yield from _blocks(blocks(path, product=ANY), name, sampled_by, found)
                 except InputError as error:
                     raise InputError(str(error).replace(str(path), name)) from error
                 except (MemoryError, KeyboardInterrupt):
@@ -181,7 +211,7 @@ def _iter_one(source, sampled_by, found):
                     reason = one_line(error) or type(error).__name__
                     raise InputError(f"{name} is damaged ({reason}): {FETCH_AGAIN}.") from error
     else:
-        yield from _blocks(table_blocks(_table(source)), sampled_by, found)
+        yield from _blocks(table_blocks(_table(source)), "the table", sampled_by, found)
 
 
 def _table(source):
@@ -197,23 +227,42 @@ def _table(source):
     )
 
 
-def _blocks(found, sampled_by, sizes):
+def _blocks(found, name, sampled_by, sizes):
     """Stars of the rows that a reader yields."""
     pending = None  # rows of a star whose other wavelengths may be in the next block
+    empty = True
     for source_id, columns in found:
         if "flux" not in columns:
             yield _continuous(source_id, columns, sizes)
-        elif "wavelength" in columns and (columns["flux"][1] <= 1).all() and len(columns["flux"][1]):
+        elif "wavelength" in columns and (columns["flux"][1] <= 1).all():
             rows = _long_rows(source_id, columns)
             rows = rows if pending is None else np.concatenate([pending, rows])
             starts = np.flatnonzero(np.r_[True, rows["source_id"][1:] != rows["source_id"][:-1]])
             if len(starts) > 1:
                 yield _from_long(rows[: starts[-1]], sampled_by)
+            elif empty and len(rows) > _LONGEST:
+                _refuse_other(name)
             pending = rows[starts[-1] :]
         else:
-            yield _sampled(source_id, columns, sampled_by)
+            stars = _sampled(source_id, columns, sampled_by)
+            if empty and (stars.reason == _OTHER_LENGTH).all():
+                _refuse_other(name)
+            yield stars
+        empty = False
     if pending is not None:
-        yield _from_long(pending, sampled_by)
+        stars = _from_long(pending, sampled_by)
+        if len(pending) != len(dr3_basis().wavelengths):
+            _refuse_other(name)
+        yield stars
+    if empty:
+        raise InputError(f"{name} has no spectrum: give a file with at least one star.")
+
+
+def _refuse_other(name):
+    raise InputError(
+        f"{name} holds flux on other wavelengths than an XP spectrum's, {_GRID}: give XP_CONTINUOUS or XP_SAMPLED "
+        "(RVS spectra look alike)."
+    )
 
 
 def _continuous(source_id, columns, sizes):
@@ -234,15 +283,13 @@ def _sampled(source_id, columns, sampled_by):
     reason = np.full(len(source_id), "", dtype=object)
     flux, flux_error = (filled(*columns[name], len(grid)) for name in ("flux", "flux_error"))
     for name in ("flux", "flux_error"):
-        values, lengths = columns[name]
-        reason[(lengths != len(grid)) & (reason == "")] = f"{name} does not have {len(grid)} values"
+        lengths = columns[name][1]
+        reason[(lengths == NO_ARRAY) & (reason == "")] = f"{name} is missing"
+        reason[(lengths != len(grid)) & (reason == "")] = _OTHER_LENGTH
     if "wavelength" in columns:
         there = filled(*columns["wavelength"], len(grid))
         reason[~(np.abs(there - grid) < 1e-6).all(axis=1) & (reason == "")] = _OFF_GRID
     return _inverted(source_id, flux, flux_error, _g_flux(source_id, columns), reason, sampled_by)
-
-
-_OFF_GRID = "flux is not on the XP grid, 336 to 1020 nm in steps of 2 nm"
 
 
 def _long_rows(source_id, columns):
@@ -271,11 +318,6 @@ def _from_long(rows, sampled_by):
                 mine[name] for name in ("flux", "flux_error", "wavelength")
             )
     reason[~(np.abs(there - grid) < 1e-6).all(axis=1)] = _OFF_GRID
-    if (reason != "").all():
-        raise InputError(
-            f"its {len(rows)} rows of wavelength and flux are not XP spectra, which have {len(grid)} values from "
-            "336 to 1020 nm: give XP_CONTINUOUS or XP_SAMPLED (RVS spectra look alike)."
-        )
     return _inverted(rows["source_id"][starts], flux, flux_error, rows["g_flux"][starts], reason, sampled_by)
 
 
@@ -360,16 +402,9 @@ def _members(path):
                 names = [name for name in archive.namelist() if not name.endswith("/")]
                 chosen = _spectra_of(names, path)
                 files = [Path(archive.extract(name, folder)) for name in chosen]
-        except (
-            zipfile.BadZipFile,
-            zipfile.LargeZipFile,
-            OSError,
-            EOFError,
-            RuntimeError,
-            ValueError,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except _BAD_ZIP as error:
             raise InputError(
                 f"{path} is a cut or damaged zip archive ({one_line(error)}): {FETCH_AGAIN}."
             ) from error
