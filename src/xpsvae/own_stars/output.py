@@ -17,7 +17,7 @@ from xpsvae.products import write_atomically
 
 __all__ = ["SUFFIXES", "require_output", "write_blocks", "write_text"]
 
-_ROW_GROUP = 32768  # rows of a Parquet row group: what a reader has to hold
+_ROW_GROUP = 8192  # rows of a Parquet row group, which are held until they are written: 30 MB
 _FITS_CODES = {"int64": "K", "float64": "D", "float32": "E"}
 _FITS_BLOCK = 2880  # [byte]
 
@@ -105,11 +105,12 @@ def _parquet(path):
 
     def flush():
         nonlocal writer, held
-        table = pa.concat_tables(held).combine_chunks()
+        table = pa.concat_tables(held)
         if writer is None:
+            scalars = [field.name for field in table.schema if not pa.types.is_fixed_size_list(field.type)]
             texts = [name for name in table.schema.names if pa.types.is_string(table.schema.field(name).type)]
             writer = pq.ParquetWriter(
-                path, table.schema, compression="zstd", compression_level=1, use_dictionary=texts
+                path, table.schema, compression="snappy", use_dictionary=texts, write_statistics=scalars
             )
         writer.write_table(table)
         held = []

@@ -89,7 +89,7 @@ class Basis:
         )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=None)  # two bases, by two names each
 def dr3_basis(sampled_by="gaiaxpy"):
     """Basis of Gaia DR3 on the default grid, 336 ... 1020 nm in steps of 2 nm.
 
