@@ -230,11 +230,12 @@ large, above 1 that they are too small.
 ## What inverted coefficients shift
 
 {_said_of_shift(shift)} `docs/your_own_stars.md`
-has more stars. **The model was trained on inverted ones.** So `xpsvae` brings the coefficients of a continuous spectrum
-to that form first, by way of their flux: it is asked about its own kind of spectra, and gives the same for either.
+has more stars. **The model was trained on inverted ones.** So `xpsvae` brings coefficients of continuous spectra to
+that form first, by way of their flux: it is asked about its own kind of spectra, and gives the same for either.
 
 G of the spectrum in the DR3 passband less that of the catalogue: {middle * 1e3:+.1f} mmag in the median,
-{low * 1e3:+.1f} to {high * 1e3:+.1f} mmag for 68 % of all stars of the dataset. It stands in where a file has no G flux.
+{low * 1e3:+.1f} to {high * 1e3:+.1f} mmag for 68 % of all stars of the dataset.
+It stands in for a G flux that a file lacks.
 
 ## Where it holds, and where not
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from xpsvae.errors import InputError
-from xpsvae.xp.basis import BANDS, coefficients_to_flux, dr3_basis
+from xpsvae.xp.basis import BAND_SIZES, BANDS, coefficients_to_flux, dr3_basis
 from xpsvae.xp.binary import table_blocks
 from xpsvae.xp.columns import ANY, FETCH_AGAIN, NO_ARRAY, one_line
 from xpsvae.xp.forms import blocks
@@ -27,7 +27,7 @@ from xpsvae.xp.read import examine, filled
 
 __all__ = ["DR3_SIZES", "Spectra", "as_inverted", "complete_g_flux", "iter_spectra", "read"]
 
-DR3_SIZES = (55, 55)  # coefficients of the bands for which design matrices and passbands are public
+DR3_SIZES = BAND_SIZES[110]  # coefficients of the bands for which design matrices and passbands are public
 
 _ROWS = 4096  # stars of a block at most
 _PRODUCT = re.compile(r"(XP_CONTINUOUS|XP_SAMPLED|RVS|MCMC|EPOCH)(.*)\.\w+")  # how datalink names its files
