@@ -28,6 +28,7 @@ rule all:
         rules.build_catalog.output,
         rules.split_stars.output,
         MODEL,
+        rules.build_reference.output,
         rules.embed_stars.output,
         [
             made(varied_rule.output)

@@ -114,6 +114,66 @@ rule embed_stars:
         "../src/scripts/embed_stars.py"
 
 
+rule build_reference:
+    """Measure the training stars: the model's folder then has all that `xpsvae describe` needs."""
+    input:
+        stars=rules.build_catalog.output.stars,
+        coefficients=rules.build_catalog.output.coefficients,
+        errors=rules.build_catalog.output.errors,
+        split=rules.split_stars.output.split,
+        weights=MODEL.weights,
+        model_config=MODEL.config,
+        normalisation=MODEL.normalisation,
+    output:
+        reference=f"{ROOT}/model/reference.json",
+    log:
+        f"{LOGS}/build_reference.log",
+    benchmark:
+        f"{BENCHMARKS}/build_reference.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+    params:
+        inverted=config["dataset"] == "library",  # whose spectra are sampled ones
+        code=code("scripts/build_reference.py"),
+    message:
+        "Measuring the training stars"
+    script:
+        "../src/scripts/build_reference.py"
+
+
+rule ship_model:
+    """Put the trained model into src/xpsvae/pretrained, and its card into docs; not part of `all`."""
+    input:
+        stars=rules.build_catalog.output.stars,
+        coefficients=rules.build_catalog.output.coefficients,
+        errors=rules.build_catalog.output.errors,
+        split=rules.split_stars.output.split,
+        weights=MODEL.weights,
+        model_config=MODEL.config,
+        normalisation=MODEL.normalisation,
+        history=MODEL.history,
+        reference=rules.build_reference.output.reference,
+    log:
+        f"{LOGS}/ship_model.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+    params:
+        folder=source("src/xpsvae/pretrained"),
+        card=source("docs/model_card.md"),
+        code=code("scripts/ship_model.py"),
+    message:
+        "Putting the model into the package"
+    script:
+        "../src/scripts/ship_model.py"
+
+
 rule reconstruct:
     """Reconstruct every star from its stored draw, where a variant takes that for its latents."""
     input:

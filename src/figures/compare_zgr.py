@@ -2,6 +2,7 @@
 
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from xpsvae.plot.residual_panels import require_flux
 from xpsvae.plot.style import SINGLE, looks, new_figure, save, styled
 
 
@@ -18,6 +19,7 @@ def draw(comparison):
     -------
     matplotlib.figure.Figure
     """
+    require_flux(comparison)
     wavelength, statistics = comparison["wavelength"], comparison["wavelengths"]
     models = {model: look for model, look in looks(comparison).items() if model in statistics}
     figure, panels = new_figure(SINGLE, 4.2, nrows=2, sharex=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xpsvae.plot.residual_panels import residual_panels
+from xpsvae.plot.residual_panels import require_flux, residual_panels
 from xpsvae.plot.style import DOUBLE, looks, save
 
 SHOWN = range(442, 893, 50)  # [nm]
@@ -24,6 +24,7 @@ def draw(wavelength, residuals, comparison):
     -------
     matplotlib.figure.Figure
     """
+    require_flux(comparison)
     columns = np.searchsorted(wavelength, SHOWN)
     names = [f"{value} nm" for value in SHOWN]
     statistics = comparison["wavelengths"]

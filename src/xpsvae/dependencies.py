@@ -23,6 +23,7 @@ PLUMBING = {
     "digests.py",
     "errors.py",
     "locks.py",
+    "parquet_units.py",
     "products.py",
     "provenance.py",
     "scratch.py",

@@ -1,8 +1,8 @@
 """Read and write products of the workflow: atomically, the same bytes each time, never by pickle.
 
 Every product is written beside its final name and renamed, so that an interrupted job leaves nothing
-half-written. Tables are Parquet with units and notes in the field metadata; they and LaTeX files say in their
-head where they come from.
+half-written. Tables are Parquet with units and notes, for astropy and TOPCAT in the head of the file
+(`xpsvae.parquet_units`); they and LaTeX files say in their head where they come from.
 """
 
 import errno
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpsvae import parquet_units
 from xpsvae.errors import InputError
 from xpsvae.provenance import current_mark
 
@@ -139,7 +140,8 @@ def write_table(path, frame, units=None, notes=None):
     path : path-like
     frame : pandas.DataFrame
     units : dict of str to str, optional
-        Unit of a column (FITS spelling, e.g. ``"K"``, ``"dex"``), stored as field metadata ``unit``.
+        Unit of a column (FITS spelling, e.g. ``"K"``, ``"dex"``), stored as field metadata ``unit`` and where
+        astropy and TOPCAT read it.
     notes : dict of str to str, optional
         Where a column came from if its name does not say it, stored as field metadata ``note``.
     """
@@ -155,7 +157,7 @@ def _to_arrow(frame, units, notes):
         raise KeyError(f"units or notes given for columns that the table lacks: {unknown}")
     table = pa.Table.from_pandas(frame, preserve_index=False)
     fields = []
-    for field in table.schema:
+    for field in map(_of_one_length, table.schema, table.columns):
         metadata = {}
         if field.name in units:
             metadata["unit"] = units[field.name]
@@ -163,7 +165,29 @@ def _to_arrow(frame, units, notes):
             metadata["note"] = notes[field.name]
         fields.append(field.with_metadata(metadata) if metadata else field)
     mark = {"provenance": mark} if (mark := current_mark()) else {}
-    return table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **mark}))
+    kinds = pa.types.is_string, pa.types.is_large_string
+    texts = [field.name for field in fields if any(kind(field.type) for kind in kinds)]
+    lengths = {name: _longest(table[name]) for name in texts}
+    named = parquet_units.metadata(fields, lengths)
+    return table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **named, **mark}))
+
+
+def _of_one_length(field, column):
+    """Say that lists have one length where they do: astropy makes an array with a unit of these alone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_list(field.type) or pa.types.is_large_list(field.type)) or column.null_count:
+        return field
+    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+    return field.with_type(pa.list_(field.type.value_type, lengths[0])) if len(lengths) == 1 else field
+
+
+def _longest(texts):
+    """Characters of the longest text, with room for what is appended later."""
+    import pyarrow.compute as pc
+
+    return -(-(pc.max(pc.utf8_length(texts)).as_py() or 1) // 16) * 16
 
 
 def read_table(path, columns=None, rows=None):

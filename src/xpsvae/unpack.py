@@ -66,12 +66,14 @@ def open_gzip(path):
     return io.BufferedReader(Bounded(gzip.open(path, "rb"), _largest(path), _refusal(path)))
 
 
-def extract_zip(path, folder):
-    """Extract a zip file's members, in the order of their names; return their paths.
+def extract_zip(path, folder, names=None):
+    """Extract members of a zip file; return their paths.
 
     Parameters
     ----------
     path, folder : path-like
+    names : list of str, optional
+        Which, in this order; by default all, in the order of their names.
 
     Raises
     ------
@@ -79,7 +81,8 @@ def extract_zip(path, folder):
         If they would take far more room than the file does; nothing is extracted then.
     """
     with zipfile.ZipFile(path) as archive:
-        members = sorted(archive.infolist(), key=lambda member: member.filename)
+        names = sorted(archive.namelist()) if names is None else names
+        members = [archive.getinfo(name) for name in names]
         # no member gives more than it announces: zipfile stops there
         if sum(member.file_size for member in members) > _largest(path):
             raise InputError(_refusal(path))

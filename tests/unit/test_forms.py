@@ -651,7 +651,7 @@ def test_blanks_join_no_numbers(tmp_path):
     ("head", "says"),
     [
         (b"PK\x03\x04" + b"x" * 99, "a zip archive: unpack it"),
-        (b"PAR1" + bytes(99), "a Parquet file"),
+        (b"PAR1" + bytes(99), "Parquet magic bytes not found"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
         (b"\x93NUMPY" + bytes(99), "a numpy file"),
         (gzip.compress(b"source_id\n"), "gzipped twice"),

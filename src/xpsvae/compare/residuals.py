@@ -11,7 +11,7 @@ too small, and so R(lambda) up to 1.5 times too large, the same for every model.
 import numpy as np
 
 from xpsvae.errors import InputError
-from xpsvae.xp.basis import coefficients_to_flux, dr3_basis, flux_errors
+from xpsvae.xp.basis import band_slices, coefficients_to_flux, flux_errors
 
 __all__ = [
     "LABEL_EDGES",
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
+_DR3 = 110  # coefficients; of no other number flux can be computed
 N_LEADING = 5  # coefficients of each band that Figure 5 shows
 WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
 LABEL_EDGES = {  # of bins: [K], [dex], [dex]
@@ -41,17 +42,24 @@ LABEL_EDGES = {  # of bins: [K], [dex], [dex]
 }
 
 
-def coefficient_columns():
+def coefficient_columns(n_coefficients=_DR3):
     """Columns of the coefficients that are compared: the first `N_COMPARED` of BP, then of RP.
+
+    Parameters
+    ----------
+    n_coefficients : int
+        Of both bands, by default those of Gaia DR3.
 
     Returns
     -------
     int array (2 * N_COMPARED,)
     """
-    return np.concatenate([np.arange(band.start, band.start + N_COMPARED) for band in dr3_basis().slices])
+    return np.concatenate(
+        [np.arange(band.start, band.start + N_COMPARED) for band in band_slices(n_coefficients)]
+    )
 
 
-def leading_columns(rp="rp"):
+def leading_columns(rp="rp", n_coefficients=_DR3):
     """Columns of the `N_LEADING` coefficients of each band that are shown one by one.
 
     Parameters
@@ -59,13 +67,15 @@ def leading_columns(rp="rp"):
     rp : str
         ``"rp"``, or ``"after_bp"``: the columns that the published figure takes for RP's, which are the BP
         coefficients after the compared ones.
+    n_coefficients : int
+        Of both bands, by default those of Gaia DR3.
 
     Returns
     -------
     int array (2 * N_LEADING,)
         BP, then RP.
     """
-    bp, red = (np.arange(band.start, band.start + N_LEADING) for band in dr3_basis().slices)
+    bp, red = (np.arange(band.start, band.start + N_LEADING) for band in band_slices(n_coefficients))
     return np.concatenate([bp, red if rp == "rp" else bp + N_COMPARED])
 
 
@@ -92,7 +102,7 @@ def coefficient_residuals(difference, errors):
             f"predictions have shape {np.shape(difference)} where the errors have {np.shape(errors)}: "
             "rerun what predicts them."
         )
-    columns = coefficient_columns()
+    columns = coefficient_columns(np.shape(errors)[1])
     sigma = np.asarray(errors)[:, columns]
     if not (sigma > 0).all():
         raise InputError(
@@ -396,7 +406,7 @@ def measure(
         coefficients and wavelengths, and with labels ``labels``: `by_label` of each, by label and model.
     """
     leading, coefficient, flux, per_star = {}, {}, {}, {}
-    scale = sigma[coefficient_columns()] if rmse_units == "mixed" else 1.0
+    scale = sigma[coefficient_columns(len(sigma))] if rmse_units == "mixed" else 1.0
     for model, prediction in predictions.items():
         shown = prediction.known if unmatched == "masked" else np.ones(len(x), dtype=bool)
         if prediction.coefficients is not None:
@@ -405,9 +415,11 @@ def measure(
             if model != "svae" and not np.isfinite(residuals).all(axis=1).any():
                 continue  # it knows no star
             coefficient[model] = residuals
-            columns = leading_columns(svae_rp if model == "svae" else "rp")
+            columns = leading_columns(svae_rp if model == "svae" else "rp", len(sigma))
             leading[model] = difference[:, columns] / x_err[:, columns]
             per_star[f"rmse_coefficient_{model}"] = coefficient_rmse(coefficient[model] * scale, correlations)
+            if len(sigma) != _DR3:
+                continue  # the matrices of its flux are not out
             residuals = flux_residuals(difference * sigma, x_err * sigma, correlations, flux_error)
         else:
             observed = coefficients_to_flux(x * sigma + mu, WAVELENGTHS)

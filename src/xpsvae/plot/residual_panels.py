@@ -6,13 +6,29 @@ Shared by the figures that show residuals of coefficients and of flux. Nothing h
 import numpy as np
 from matplotlib.lines import Line2D
 
+from xpsvae.errors import InputError
 from xpsvae.plot.style import new_figure, styled
 
-__all__ = ["residual_panels"]
+__all__ = ["require_flux", "residual_panels"]
 
 BINS = 51
 SPAN = 4  # widths of the sVAE's residuals from the middle of a panel to its edge
 TOP = 1.12  # of a panel, in units of the sVAE's peak: numbers stand beside it, above the wings
+
+
+def require_flux(comparison):
+    """See that models were compared in flux.
+
+    Raises
+    ------
+    InputError
+        If they were not, since the coefficients are those of Gaia DR4.
+    """
+    if not comparison["wavelengths"]:
+        raise InputError(
+            "this figure shows flux, and the design matrices of Gaia DR4's coefficients are not out: draw the "
+            "figures of coefficients (fig_lam_coeff_errs, fig_compare_lam)."
+        )
 
 
 @styled

@@ -5,7 +5,7 @@ a network; the flux equals ``gaiaxpy.calibrate`` (untruncated) to 1e-10. Sizes c
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -16,15 +16,19 @@ from xpsvae.xp.unrounded import restore_digits
 
 __all__ = [
     "BANDS",
+    "BAND_SIZES",
     "COEFFICIENT_UNIT",
     "FLUX_UNIT",
     "Basis",
+    "band_slices",
     "coefficients_to_flux",
     "dr3_basis",
     "flux_errors",
 ]
 
 BANDS = ("bp", "rp")
+# Coefficients of both bands together -> of BP and of RP: Gaia DR3; Gaia DR4, whose design matrices are not out.
+BAND_SIZES = {110: (55, 55), 106: (51, 55)}
 COEFFICIENT_UNIT, FLUX_UNIT, WAVELENGTH_UNIT = "electron / s", "W m-2 nm-1", "nm"
 # Where a band alone says nothing: GaiaXPy leaves these wavelengths undefined if the other band is missing.
 _BP_END, _RP_START = 643.0, 635.0  # [nm]
@@ -89,7 +93,7 @@ class Basis:
         )
 
 
-@lru_cache(maxsize=2)
+@cache  # two bases, by two names each
 def dr3_basis(sampled_by="gaiaxpy"):
     """Basis of Gaia DR3 on the default grid, 336 ... 1020 nm in steps of 2 nm.
 
@@ -123,6 +127,30 @@ def dr3_basis(sampled_by="gaiaxpy"):
     n_bp = bands[0].shape[1]
     design = np.hstack([band * weight[:, None] for band, weight in zip(bands, merge, strict=True)])
     return Basis(grid, bands, merge, design, (slice(0, n_bp), slice(n_bp, design.shape[1])))
+
+
+def band_slices(n_coefficients):
+    """Where BP and RP stand in a vector of coefficients.
+
+    Parameters
+    ----------
+    n_coefficients : int
+        Of both bands together, by which the data release is known (`BAND_SIZES`).
+
+    Returns
+    -------
+    tuple of two slices
+
+    Raises
+    ------
+    InputError
+        If no data release has so many.
+    """
+    if n_coefficients not in BAND_SIZES:
+        known = " or ".join(f"{total} ({bp} + {rp})" for total, (bp, rp) in BAND_SIZES.items())
+        raise InputError(f"there are {n_coefficients} coefficients where XP spectra have {known}.")
+    n_bp = BAND_SIZES[n_coefficients][0]
+    return slice(0, n_bp), slice(n_bp, n_coefficients)
 
 
 def coefficients_to_flux(coefficients, wavelengths=None, sampled_by="gaiaxpy"):
@@ -244,6 +272,11 @@ def _band_variance(sigma, correlations, design):
 
 
 def _check_width(name, array, width):
+    if np.ndim(array) == 2 and np.shape(array)[1] != width and np.shape(array)[1] in BAND_SIZES:
+        raise InputError(
+            f"{name} has shape {np.shape(array)}, but the design matrices of spectra of {np.shape(array)[1]} "
+            f"coefficients are not out, only those of Gaia DR3 with {width}: stay with coefficients."
+        )
     if np.ndim(array) != 2 or np.shape(array)[1] != width:
         raise InputError(
             f"{name} has shape {np.shape(array)} where (n_stars, {width}) is needed: "

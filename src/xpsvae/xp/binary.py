@@ -1,4 +1,4 @@
-"""XP_CONTINUOUS spectra in FITS files and VOTables, of all their tables; read whole."""
+"""XP spectra in FITS files, as a stream, and in VOTables, read whole; of all their tables."""
 
 import base64
 import io
@@ -13,19 +13,23 @@ import numpy as np
 from xpsvae.arrays import identifiers, plain
 from xpsvae.errors import InputError
 from xpsvae.xp.columns import (
+    ANY,
     FETCH_AGAIN,
     REQUIRED,
     dtype_of,
     find_columns,
+    gzipped,
+    identifier_of,
     in_unit,
     one_line,
     parse_text,
     read_bytes,
 )
 
-__all__ = ["fits_blocks", "votable_blocks"]
+__all__ = ["fits_blocks", "table_blocks", "votable_blocks"]
 
 _FITS_BLOCK = 2880  # bytes
+_FITS_ROWS = 2048  # at a time
 _BYTES = {
     **dict.fromkeys(("boolean", "unsignedByte", "char"), 1),
     **dict.fromkeys(("short", "unicodeChar"), 2),
@@ -35,44 +39,158 @@ _BYTES = {
 }  # of one element in a VOTable's BINARY
 
 
-def fits_blocks(path, wanted):
+def fits_blocks(path, wanted, product):
     """Rows of every table of a FITS file that has coefficients; see `xpsvae.xp.forms.blocks`."""
     from astropy.io import fits
 
-    content = read_bytes(path)
     standard = (fits.PrimaryHDU, fits.ImageHDU, fits.TableHDU, fits.BinTableHDU, fits.CompImageHDU)
-    with _readable(path, "FITS"), fits.open(io.BytesIO(content), lazy_load_hdus=False) as hdus:
-        if other := [number for number, hdu in enumerate(hdus) if not isinstance(hdu, standard)]:
-            raise InputError(f"{path} is damaged in HDU {other[0]}: {FETCH_AGAIN}.")
-        ends = [span["datLoc"] + span["datSpan"] for span in (hdu.fileinfo() for hdu in hdus)]
-        if max(ends) > len(content):
-            raise InputError(f"{path} is cut short ({len(content)} bytes): {FETCH_AGAIN}.")
+    with _fits_stream(path) as stream:
         # Of a damaged header astropy makes no HDU, or takes it for a part of the header before.
-        headers = sum(content.startswith(b"XTENSION", start) for start in range(0, len(content), _FITS_BLOCK))
-        if content[ends[-1] :].strip(b"\0 ") or headers != len(hdus) - 1:
-            raise InputError(f"{path} is damaged, HDU {len(hdus) - 1} or behind it: {FETCH_AGAIN}.")
-        tables = {
-            _called("HDU", number, hdu.name, path): hdu
-            for number, hdu in enumerate(hdus)
-            if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))
+        headers, size = _count_headers(stream)
+        with _readable(path, "FITS"):
+            hdus = fits.open(stream, lazy_load_hdus=False, memmap=False)
+            if other := [number for number, hdu in enumerate(hdus) if not isinstance(hdu, standard)]:
+                raise InputError(f"{path} is damaged in HDU {other[0]}: {FETCH_AGAIN}.")
+            ends = [span["datLoc"] + span["datSpan"] for span in (hdu.fileinfo() for hdu in hdus)]
+            if max(ends) > size:
+                raise InputError(f"{path} is cut short ({size} bytes): {FETCH_AGAIN}.")
+            stream.seek(ends[-1])
+            if stream.read(_FITS_BLOCK).strip(b"\0 ") or headers != len(hdus) - 1:
+                raise InputError(f"{path} is damaged, HDU {len(hdus) - 1} or behind it: {FETCH_AGAIN}.")
+            tables = {
+                _called("HDU", number, hdu.name, path): hdu
+                for number, hdu in enumerate(hdus)
+                if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))
+            }
+            names = {where: list(map(str, hdu.columns.names)) for where, hdu in tables.items()}
+            chosen = _chosen(path, names, "binary table", product)
+        for where, columns in chosen.items():
+            hdu = tables[where]
+            single = None
+            if "source_id" not in columns:
+                single = identifier_of(path, hdu.header.get("SOURCEID"))
+            text = isinstance(hdu, fits.TableHDU)
+            parts = iter([hdu]) if text else _fits_parts(hdu, stream, columns.values())
+            while found := _next_part(parts, columns, path):
+                yield from _rows(found, wanted, where, single)
+
+
+def _next_part(parts, columns, path):
+    with _readable(path, "FITS"):
+        part = next(parts, None)
+        return part and {name: _fits_column(part, there) for name, there in columns.items()}
+
+
+@contextmanager
+def _fits_stream(path):
+    """Open the bytes of a FITS file, on disk, or all in memory if it is gzipped."""
+    if gzipped(path):
+        yield io.BytesIO(read_bytes(path))
+    else:
+        with open(path, "rb") as stream:
+            yield stream
+
+
+def _count_headers(stream):
+    """How many blocks begin like the header of an extension, and the size of the file."""
+    count = size = 0
+    while chunk := stream.read(4096 * _FITS_BLOCK):
+        count += sum(chunk.startswith(b"XTENSION", start) for start in range(0, len(chunk), _FITS_BLOCK))
+        size += len(chunk)
+    stream.seek(0)
+    return count, size
+
+
+def _fits_parts(hdu, stream, names):
+    """Divide a binary table into tables of some rows: astropy would read all of it, and its heap, at once."""
+    from astropy.io import fits
+
+    dtype, n_rows, start = hdu.columns.dtype.newbyteorder(">"), hdu.header["NAXIS2"], hdu.fileinfo()["datLoc"]
+    heap = start + hdu.header.get("THEAP", hdu.header["NAXIS1"] * n_rows)
+    variable = [column for column in hdu.columns if re.match(r"\d*[PQ]", column.format)]
+    if dtype.itemsize != hdu.header["NAXIS1"]:
+        raise InputError(f"HDU {hdu.name} has rows of {hdu.header['NAXIS1']} bytes, not {dtype.itemsize}.")
+    for first in range(0, n_rows, _FITS_ROWS):
+        stream.seek(start + first * dtype.itemsize)
+        count = min(_FITS_ROWS, n_rows - first)
+        rows = np.frombuffer(bytearray(stream.read(count * dtype.itemsize)), dtype)
+        spans = {}  # where the rows' arrays lie in the heap
+        for column in variable:
+            lengths, offsets = rows[column.name].astype(np.int64).T
+            width = np.dtype(fits.column.FITS2NUMPY[re.match(r"\d*[PQ](\w)", column.format)[1]]).itemsize
+            if column.name in names and lengths.any():
+                there = lengths > 0
+                spans[column.name] = offsets[there].min(), (offsets + lengths * width)[there].max()
+            else:
+                rows[column.name][:] = 0
+        pieces, shifts, size = _heap_pieces(stream, heap, spans)
+        for name, shift in shifts.items():
+            rows[name][:, 1] += np.where(rows[name][:, 0] > 0, shift, 0)
+        header = hdu.header.copy()
+        header["NAXIS2"], header["PCOUNT"] = count, size
+        header.remove("THEAP", ignore_missing=True)
+        padding = bytes(-(rows.nbytes + size) % _FITS_BLOCK)
+        content = b"".join([header.tostring().encode(), rows.tobytes(), *pieces, padding])
+        part = fits.BinTableHDU.fromstring(content, uint=True)
+        part.arrays = {
+            column.name: values
+            for column in variable
+            if column.name in names
+            and (values := _of_one_length(column, rows[column.name], b"".join(pieces))) is not None
         }
-        names = {where: list(map(str, hdu.columns.names)) for where, hdu in tables.items()}
-        found = {
-            where: {name: _fits_column(tables[where], there) for name, there in columns.items()}
-            for where, columns in _chosen(path, names, "binary table").items()
-        }
-    for where, columns in found.items():
-        yield from _rows(columns, wanted, where)
+        yield part
+
+
+def _heap_pieces(stream, heap, spans):
+    """Read the spans of a heap, as one piece where columns lie among each other: pieces, shifts, bytes."""
+    pieces, shifts, size = [], {}, 0
+    low, high = (
+        pick(span[end] for span in spans.values()) if spans else 0 for end, pick in ((0, min), (1, max))
+    )
+    together = int(high) - int(low) <= sum(int(end - start) for start, end in spans.values())
+    for name, (start, end) in spans.items():
+        if together and pieces:
+            shifts[name] = -int(low)
+            continue
+        start, end = (int(low), int(high)) if together else (int(start), int(end))
+        stream.seek(heap + start)
+        pieces.append(stream.read(end - start))
+        shifts[name] = size - start
+        size += end - start
+    return pieces, shifts, size
+
+
+def _of_one_length(column, rows, heap):
+    """Arrays of a column as the rows of one; None if they are no plain numbers, or not of one length.
+
+    An array that a row lacks is NaN. (astropy takes 50 us for each.)
+    """
+    code = re.match(r"\d*[PQ](\w)", column.format)[1]
+    lengths, offsets = rows.astype(np.int64).T
+    there, length = lengths > 0, lengths.max(initial=0)
+    scaled = any(value not in (None, "") for value in (column.bscale, column.bzero, column.null))
+    if code not in "DE" or scaled or not there.any() or (lengths[there] != length).any():
+        return None
+    dtype = np.dtype(f">f{8 if code == 'D' else 4}")
+    if (offsets[there] + length * dtype.itemsize).max() > len(heap) or offsets.min() < 0:
+        raise InputError("its heap is cut short.")
+    held = np.frombuffer(heap, np.uint8)
+    values = np.full((len(rows), length), np.nan, dtype)
+    taken = held[offsets[there, None] + np.arange(length * dtype.itemsize)]
+    values[there] = taken.view(dtype)
+    return values
 
 
 def _fits_column(hdu, name):
+    if name in getattr(hdu, "arrays", ()):
+        return hdu.arrays[name], hdu.columns[name].unit
     values, null = hdu.data[name], hdu.columns[name].null
     if null is not None and getattr(values, "dtype", np.dtype("O")).kind in "iu":
         values = np.ma.masked_equal(values, null)
     return values, hdu.columns[name].unit
 
 
-def votable_blocks(path, wanted):
+def votable_blocks(path, wanted, product):
     """Rows of every table of a VOTable that has coefficients; see `xpsvae.xp.forms.blocks`."""
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import W18
@@ -93,15 +211,46 @@ def votable_blocks(path, wanted):
         names = {where: [field.name for field in table.fields] for where, table in tables.items()}
         found = {
             where: _votable_columns(tables[where], columns)
-            for where, columns in _chosen(path, names, "table").items()
+            for where, columns in _chosen(path, names, "table", product).items()
         }
     for where, columns in found.items():
-        yield from _rows(columns, wanted, where)
+        single = None
+        if "source_id" not in columns:
+            said = [str(each.value) for each in tables[where].params if each.name.lower() == "source_id"]
+            single = identifier_of(path, *said[:1])
+        yield from _rows(columns, wanted, where, single)
 
 
 def _votable_columns(element, columns):
     table = element.to_table(use_names_over_ids=True)
     return {name: (np.ma.asarray(table[there]), table[there].unit) for name, there in columns.items()}
+
+
+def table_blocks(columns):
+    """Rows of a table in memory; see `xpsvae.xp.forms.blocks`.
+
+    Parameters
+    ----------
+    columns : dict of str to array
+        Column of astropy or pandas, Quantity or array, by name.
+    """
+    where, found = "the table", find_columns(list(columns), "the table", ANY)
+    if "source_id" not in found:
+        raise InputError(f"{where} has no column source_id: add it.")
+    held = {name: _in_memory(columns[there]) for name, there in found.items()}
+    if len({len(values) for values, _ in held.values()}) != 1:
+        raise InputError(f"{where} has columns of different lengths: give one row a star.")
+    yield from _rows(held, None, where)
+
+
+def _in_memory(column):
+    """Values and unit of a column."""
+    unit = getattr(column, "unit", None) if not hasattr(column, "iloc") else None
+    if hasattr(column, "iloc"):
+        column = column.to_numpy()
+    elif unit is not None or hasattr(column, "mask"):
+        column = np.ma.asarray(getattr(column, "value", column)) if hasattr(column, "mask") else column.value
+    return (column if isinstance(column, np.ndarray) else np.asarray(column)), unit
 
 
 @contextmanager
@@ -182,15 +331,21 @@ def _is_whole(data, fields, masks):
     return position == len(data)
 
 
-def _chosen(path, names, kind):
+def _chosen(path, names, kind, product):
     """Columns to read of each table that has coefficients; a table with stars alone would lose them."""
     present = {where: {name.strip().lower() for name in columns} for where, columns in names.items()}
-    chosen = {where: find_columns(names[where], where) for where in names if present[where] & set(REQUIRED)}
+    chosen = {
+        where: find_columns(names[where], where, product) for where in names if present[where] & set(REQUIRED)
+    }
+    if not chosen and product == ANY:
+        chosen = {
+            where: find_columns(names[where], where, ANY) for where in names if "flux" in present[where]
+        }
     if not names:
         raise InputError(f"{path} has no {kind}: {FETCH_AGAIN}.")
     if not chosen:
         best = max(names, key=lambda where: ("flux" in present[where], "source_id" in present[where]))
-        find_columns(names[best], path)
+        find_columns(names[best], path, product)
     first = next(iter(chosen))
     for where in chosen:
         if other := sorted(chosen[first].keys() ^ chosen[where].keys()):
@@ -207,10 +362,13 @@ def _chosen(path, names, kind):
     return chosen
 
 
-def _rows(found, wanted, where):
+def _rows(found, wanted, where, single=None):
     """Rows of a table that is in memory: `found` has values and unit of each column."""
-    values, _ = found.pop("source_id")
-    source_id = identifiers(f"source_id in {where}", np.ma.filled(values, 0))
+    if single is None:
+        values, _ = found.pop("source_id")
+        source_id = identifiers(f"source_id in {where}", np.ma.filled(values, 0))
+    else:
+        source_id = np.full(len(next(iter(found.values()))[0]), single)
     if source_id.ndim != 1:
         raise InputError(f"source_id in {where} has several values a row: give one.")
     rows = np.arange(len(source_id)) if wanted is None else np.flatnonzero(np.isin(source_id, wanted))

@@ -1,15 +1,15 @@
-"""The forms that XP_CONTINUOUS spectra come in, told by their content: csv, ecsv, FITS and VOTable."""
+"""The forms that XP spectra come in, told by their content: csv, ecsv, FITS, VOTable and Parquet."""
 
 from xpsvae.errors import InputError
 from xpsvae.xp.binary import fits_blocks, votable_blocks
-from xpsvae.xp.columns import FETCH_AGAIN, one_line, read_bytes
+from xpsvae.xp.columns import CONTINUOUS, FETCH_AGAIN, one_line, read_bytes
+from xpsvae.xp.parquet import parquet_blocks
 from xpsvae.xp.text import text_blocks
 
 __all__ = ["blocks"]
 
 _OTHER_FORMS = {
     b"PK\x03\x04": "a zip archive: unpack it",
-    b"PAR1": "a Parquet file",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a numpy file",
     b"Obj\x01": "an Avro file",
@@ -22,7 +22,10 @@ _OTHER_FORMS = {
 }
 
 
-def blocks(path, wanted=None):
+_READERS = {"csv": text_blocks, "fits": fits_blocks, "votable": votable_blocks, "parquet": parquet_blocks}
+
+
+def blocks(path, wanted=None, product=CONTINUOUS):
     """Rows of a file, some at a time.
 
     Parameters
@@ -30,6 +33,8 @@ def blocks(path, wanted=None):
     path : path-like
     wanted : int64 array (n,), optional
         source_ids of the rows to keep; all if not given.
+    product : {CONTINUOUS, ANY}
+        What the file may hold; see `xpsvae.xp.columns.find_columns`.
 
     Yields
     ------
@@ -45,13 +50,15 @@ def blocks(path, wanted=None):
         If the file is cut, of another kind or an error message, lacks a column or has one twice, has a
         source_id that is no integer, or tables that do not fit together.
     """
-    return {"csv": text_blocks, "fits": fits_blocks, "votable": votable_blocks}[_kind(path)](path, wanted)
+    return _READERS[_kind(path)](path, wanted, product)
 
 
 def _kind(path):
     head = read_bytes(path, 4096).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"SIMPLE  ="):
         return "fits"
+    if head.startswith(b"PAR1"):
+        return "parquet"
     if head.startswith(b"<"):
         if b"VOTABLE" in head.upper():
             return "votable"
@@ -61,7 +68,7 @@ def _kind(path):
         found += f" ({one_line(head.decode(errors='replace'))})"
     if found or b"\0" in head or not head:
         raise InputError(
-            f"{path} is not csv, ecsv, FITS or VOTable{', but ' * bool(found)}{found}: "
+            f"{path} is not csv, ecsv, FITS, VOTable or Parquet{', but ' * bool(found)}{found}: "
             "give an XP_CONTINUOUS file in one of these formats."
         )
     return "csv"

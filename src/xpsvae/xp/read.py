@@ -1,4 +1,4 @@
-"""Gaia XP_CONTINUOUS files as arrays: csv, ecsv, FITS and VOTable, plain or gzipped, downloaded or bulk.
+"""Gaia XP_CONTINUOUS files as arrays: csv, ecsv, FITS, VOTable, plain or gzipped, and Parquet.
 
 A spectrum that cannot be used is named and either dropped or refused; none comes back with NaN in it. Sizes
 of the bands come from the data.
@@ -16,7 +16,7 @@ from xpsvae.xp.basis import BANDS
 from xpsvae.xp.columns import NO_ARRAY, NOT_NUMERIC
 from xpsvae.xp.forms import blocks
 
-__all__ = ["XPSpectra", "iter_bulk", "read_spectra"]
+__all__ = ["XPSpectra", "examine", "filled", "iter_bulk", "read_spectra"]
 
 _SOURCE_ID_END = 12 * 4**12 << 35  # a source_id starts with the star's HEALPix pixel of level 12
 
@@ -62,7 +62,7 @@ def read_spectra(path, invalid="drop"):
     Parameters
     ----------
     path : path-like
-        XP_CONTINUOUS of the Gaia archive in any of its forms: csv, ecsv, FITS or VOTable, also gzipped.
+        XP_CONTINUOUS of the Gaia archive in any of its forms: csv, ecsv, FITS or VOTable, also gzipped; Parquet.
         Columns are found by their names in any case; of several tables all are read, one after the other.
     invalid : {"drop", "refuse"}
         What to do if a spectrum lacks a band, has another number of values than the others, holds text,
@@ -104,7 +104,7 @@ def iter_bulk(path, source_ids, invalid="drop"):
     Parameters
     ----------
     path : path-like
-        Text files stream; FITS and VOTable are read whole.
+        Text, FITS and Parquet stream; VOTable and gzipped FITS are read whole.
     source_ids : array (n,) of int
         Stars to keep, integers.
     invalid : {"drop", "refuse"}
@@ -141,6 +141,33 @@ def _iterate(path, wanted, invalid):
 
 def _check(source_id, columns, sizes, seen):
     """Sort out the spectra that cannot be used; ``sizes`` and ``seen`` are carried from block to block."""
+    matrices, reason = examine(source_id, columns, sizes)
+    for row in np.flatnonzero(reason == ""):
+        if source_id[row] in seen:
+            reason[row] = "source_id occurs again"
+        seen.add(source_id[row])
+    dropped = {why: source_id[reason == why].tolist() for why in dict.fromkeys(reason) if why}
+    return _gather(source_id, matrices, reason == "", tuple(sizes), dropped)
+
+
+def examine(source_id, columns, sizes):
+    """Find the spectra that cannot be used.
+
+    Parameters
+    ----------
+    source_id : int64 array (n_stars,)
+    columns : dict of str to (values, lengths)
+        As `xpsvae.xp.forms.blocks` yields them.
+    sizes : list of two int
+        Coefficients of BP and of RP; 0 where not known yet, and then set from the data.
+
+    Returns
+    -------
+    matrices : dict of str to array (n_stars, n_values)
+        NaN for a star that has another number of values.
+    reason : object array (n_stars,) of str
+        Why a spectrum cannot be used; empty where it can.
+    """
     reason = np.full(len(source_id), "", dtype=object)
 
     def mark(bad, why):
@@ -163,9 +190,7 @@ def _check(source_id, columns, sizes, seen):
         }.get(quantity, size)
         mark(lengths == NOT_NUMERIC, f"{column} is not numeric")
         mark(lengths != expected, f"{column} does not have {expected} values")
-        whole = lengths == expected
-        matrix = np.full((len(source_id), expected), np.nan, dtype=values.dtype)
-        matrix[whole] = values[np.repeat(whole, lengths.clip(min=0))].reshape(whole.sum(), expected)
+        matrix = filled(values, lengths, expected)
         if quantity == "coefficients":
             mark(np.isnan(matrix).all(axis=1), f"{name.upper()} is missing")
         mark(~np.isfinite(matrix).all(axis=1), f"{column} is not finite")
@@ -175,12 +200,15 @@ def _check(source_id, columns, sizes, seen):
             finite = np.isfinite(matrix).all(axis=1)
             mark(finite & ~_positive_definite(matrix, size), f"{column} is not positive definite")
         matrices[column] = matrix
-    for row in np.flatnonzero(reason == ""):
-        if source_id[row] in seen:
-            reason[row] = "source_id occurs again"
-        seen.add(source_id[row])
-    dropped = {why: source_id[reason == why].tolist() for why in dict.fromkeys(reason) if why}
-    return _gather(source_id, matrices, reason == "", tuple(sizes), dropped)
+    return matrices, reason
+
+
+def filled(values, lengths, expected):
+    """Rows of ``expected`` numbers; NaN where a row has another number of them."""
+    whole = lengths == expected
+    matrix = np.full((len(lengths), expected), np.nan, dtype=values.dtype)
+    matrix[whole] = values[np.repeat(whole, lengths.clip(min=0))].reshape(whole.sum(), expected)
+    return matrix
 
 
 def _gather(source_id, matrices, good, sizes, dropped):

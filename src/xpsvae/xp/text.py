@@ -1,4 +1,4 @@
-"""XP_CONTINUOUS spectra in csv and ecsv, as a stream."""
+"""XP spectra in csv and ecsv, as a stream."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from xpsvae.xp.columns import (
     FETCH_AGAIN,
     dtype_of,
     find_columns,
+    identifier_of,
     in_unit,
     one_line,
     parse_text,
@@ -21,16 +22,17 @@ _BLOCK = 2 << 20  # bytes of text parsed at a time, some 50 spectra; pyarrow rea
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 
 
-def text_blocks(path, wanted):
+def text_blocks(path, wanted, product):
     """Rows of a csv or ecsv file, some at a time; see `xpsvae.xp.forms.blocks`."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv
 
     header, delimiter, names = _text_header(path)
-    columns = find_columns(names, path)
+    columns = find_columns(names, path, product)
     declared = _declared(header)
-    datatype = declared.get(columns["source_id"], {}).get("datatype", "int64")
+    single = None if "source_id" in columns else identifier_of(path, _said(header))
+    datatype = declared.get(columns.get("source_id"), {}).get("datatype", "int64")
     if not datatype.startswith(("int", "uint", "string")):  # digits may be lost though all are written
         raise InputError(f"source_id in {path} is {datatype} by its header: give 64-bit integers.")
     with unpacked(path) as stream:
@@ -47,7 +49,10 @@ def text_blocks(path, wanted):
                 ),
             )
             for batch in reader:
-                source_id = _text_identifiers(batch[columns["source_id"]], path)
+                if single is None:
+                    source_id = _text_identifiers(batch[columns["source_id"]], path)
+                else:
+                    source_id = pa.repeat(pa.scalar(single, pa.int64()), batch.num_rows)
                 if wanted is not None:
                     rows = pc.is_in(source_id, value_set=pa.array(wanted))
                     batch, source_id = batch.filter(rows), source_id.filter(rows)
@@ -118,6 +123,12 @@ def _names(line, delimiter, path):
         return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error as error:
         raise InputError(f"{path} has no line with column names ({error}): {FETCH_AGAIN}.") from error
+
+
+def _said(header):
+    """source_id in the meta of an ecsv file, as the archive writes it for one star's sampled spectrum."""
+    found = re.search(r"^# +source_id: *'?(\d+)", "".join(header), re.MULTILINE)
+    return found and found[1]
 
 
 def _declared(header):
