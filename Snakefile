@@ -11,7 +11,9 @@ include: "rules/catalog.smk"
 include: "rules/model.smk"
 include: "rules/tracks.smk"
 include: "rules/alpha.smk"
+include: "rules/ablations.smk"
 include: "rules/comparison.smk"
+include: "rules/checks.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
@@ -28,6 +30,9 @@ rule all:
         rules.split_stars.output,
         MODEL,
         rules.embed_stars.output,
+        rules.calibrate_scatter.output,
+        rules.find_outliers.output,
+        rules.denoise.output,
         [
             made(varied_rule.output)
             for varied_rule in (
@@ -45,6 +50,7 @@ rule all:
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
+        ABLATION_PRODUCTS,
         list(EXTRAS.values()),
         expand(
             f"{ROOT}/comparison/{{model}}.{{form}}",

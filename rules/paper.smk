@@ -7,6 +7,10 @@ QUOTED = {
 }
 
 
+# Parts of the text that ms.tex reads.
+SECTIONS = [source(f"paper/sections/{name}.tex") for name in ("checks", "ablations")]
+
+
 rule build_numbers:
     """Turn the products into the numbers and tables that the paper quotes."""
     input:
@@ -25,6 +29,9 @@ rule build_numbers:
                 "kiel": rules.build_kiel_tracks.output.kiel,
                 "metallicity": rules.build_metallicity_tracks.output.metallicity,
                 "spectra": rules.build_track_spectra.output.spectra,
+                "calibration": rules.calibrate_scatter.output.summary,
+                "denoising": rules.denoise.output.summary,
+                "outliers": rules.find_outliers.output.summary,
                 "subsets": rules.build_subsets.output.subsets,
                 "alpha": rules.split_alpha.output.summary,
                 "alpha_tracks": rules.build_alpha_tracks.output.tracks,
@@ -61,6 +68,7 @@ rule build_paper:
     """Build the paper with LaTeX; it shows `corrected`."""
     input:
         tex=source("paper/ms.tex"),
+        sections=SECTIONS,
         bib=source("paper/references.bib"),
         dataset=source(f"paper/datasets/{config['dataset']}.tex"),
         numbers=made(rules.build_numbers.output)[0],
@@ -70,6 +78,7 @@ rule build_paper:
         figures=[
             f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES
         ],
+        ablations=ABLATION_PRODUCTS,
         citation=source("CITATION.cff"),
         # made by `snakemake reserve_doi`, which is not in this graph: `all` never calls Zenodo
         doi=[RESERVED_DOI] if os.path.exists(RESERVED_DOI) else [],

@@ -6,6 +6,7 @@ with job(snakemake):
     import pandas as pd
 
     from xpsvae.paper import numbers
+    from xpsvae.paper.checks import check_macros
     from xpsvae.paper.latex import to_tex
     from xpsvae.paper.table1 import variants_tabular
     from xpsvae.products import read_json, read_table, write_text
@@ -29,6 +30,7 @@ with job(snakemake):
         **numbers.latent_macros(latents, dimensions),
         **numbers.comparison_macros(comparison, read_table(files.per_star), read_json(files.components)),
         **numbers.pull_macros(comparison["pulls"]),
+        **check_macros(*map(read_json, (files.calibration, files.denoising, files.outliers))),
         **numbers.spectra_macros(read_table(files.spectra, ["branch", "wavelength", "residual"])),
         **numbers.track_macros(read_table(files.kiel), read_table(files.metallicity), latents["live"]),
         **numbers.alpha_track_macros(read_table(files.alpha_tracks), read_json(files.directions)),

@@ -26,5 +26,11 @@ with job(snakemake):
         "provenance.tex": outputs.macros,
         "table1.tex": given.table1[0],
         **{f"figures/{Path(figure).name}": figure for figure in given.figures},
+        **{f"sections/{Path(section).name}": section for section in given.sections},
+        **{
+            {".tex": "ablations.tex", ".pdf": "figures/ablations.pdf"}[path.suffix]: path
+            for path in map(Path, given.ablations)
+            if path.suffix in (".tex", ".pdf")
+        },
     }
     typeset(given.tex, sources, outputs.pdf)

@@ -5,6 +5,7 @@ from xpsvae.workflow import job
 with job(snakemake):
     from pathlib import Path
 
+    from xpsvae.paper import html as hypertext
     from xpsvae.paper import page
     from xpsvae.products import read_json, write_text
 
@@ -14,7 +15,8 @@ with job(snakemake):
         for name in ("tex", "bib", "dataset", "numbers", "table1", "cutflow")
     )
     record = read_json(files.provenance)
-    text = page.Text(tex, bib, [numbers, dataset])
+    sections = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in files.sections}
+    text = page.Text(hypertext.inlined(tex, sections), bib, [numbers, dataset])
     figures = {Path(path).stem: path for path in files.figures}
     tables = text.tables(table1, cutflow)
     for path in outputs.captions:

@@ -144,7 +144,9 @@ class Client:
             asked = _asked_pause(response)
             self._rest(host, asked or 0.0)
             if response.status_code not in good:
-                again = response.status_code in _RETRIED or (response.status_code == 403 and asked is not None)
+                again = response.status_code in _RETRIED or (
+                    response.status_code == 403 and asked is not None
+                )
                 said = f"HTTP status {response.status_code}{self._reason(response)}"
                 raise Failure(said, not again, response.status_code)
             yield response

@@ -7,7 +7,7 @@ is written, which a test of the present text finds.
 import html
 import re
 
-__all__ = ["abstract", "captions", "commands", "expand", "group", "table", "title", "to_html"]
+__all__ = ["abstract", "captions", "commands", "expand", "group", "inlined", "table", "title", "to_html"]
 
 GREEK = {
     "alpha": "α", "chi": "χ", "Delta": "Δ", "epsilon": "ε", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ",
@@ -78,6 +78,18 @@ def title(tex):
 def abstract(tex):
     """Abstract of a document, as LaTeX."""
     return tex.split(r"\begin{abstract}")[1].split(r"\end{abstract}")[0].strip()
+
+
+def inlined(tex, sections):
+    r"""Put the text of sections where a document reads them by ``\input{sections/<name>}``.
+
+    Parameters
+    ----------
+    tex : str
+    sections : dict of str to str
+        By name; others are left out.
+    """
+    return re.sub(r"\\input\{sections/(\w+)\}", lambda found: sections.get(found[1], ""), tex)
 
 
 def captions(tex):

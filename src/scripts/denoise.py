@@ -1,0 +1,54 @@
+"""Add the noise of faint stars to bright ones, and see whether their reconstructions are nearer to the truth."""
+
+from xpsvae.workflow import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    import numpy as np
+
+    from xpsvae.analysis import denoising
+    from xpsvae.compare.residuals import WAVELENGTHS
+    from xpsvae.errors import InputError
+    from xpsvae.model import infer, standardise
+    from xpsvae.model.storage import load
+    from xpsvae.products import read_array, read_table, write_json
+    from xpsvae.xp.basis import coefficients_to_flux
+
+    given, params = snakemake.input, snakemake.params
+    model = load(Path(given.weights).parent)
+    mu, sigma = model.normalisation
+    stars = read_table(given.stars, ["phot_g_mean_flux", "phot_g_mean_mag"])
+    magnitude, flux = (stars[name].to_numpy(float) for name in ("phot_g_mean_mag", "phot_g_mean_flux"))
+    coefficients, errors = read_array(given.coefficients), read_array(given.errors)
+    slope, intercept = denoising.noise_model(magnitude, errors / flux[:, None])
+    bright = read_table(given.split, ["test"])["test"].to_numpy(bool) & (magnitude <= denoising.BRIGHT)
+    if not bright.any():
+        raise InputError(f"no test star has G <= {denoising.BRIGHT:g}: take more stars (library: limit).")
+    x, x_err = standardise.standardise(coefficients[bright], errors[bright], flux[bright], mu, sigma)
+    truth = coefficients_to_flux(x * sigma, WAVELENGTHS)
+    entries = []
+    for number, faint in enumerate(params.magnitudes):
+        noisy, _ = denoising.noisy(x, x_err, sigma, slope, intercept, faint, [params.seed, number])
+        x_hat, _ = infer.reconstruct(model, infer.embed(model, noisy).mean)
+        spectra = (coefficients_to_flux(values * sigma, WAVELENGTHS) for values in (x_hat, noisy))
+        entries.append(
+            {
+                "g": faint,
+                "flux": denoising.nearer(*spectra, truth),
+                "coefficients": denoising.nearer(x_hat, noisy, x),
+            }
+        )
+    x_hat, _ = infer.reconstruct(model, infer.embed(model, x).mean)
+    without = coefficients_to_flux(x_hat * sigma, WAVELENGTHS) - truth
+    mean = (coefficients_to_flux(np.asarray(mu)[None], WAVELENGTHS) + truth).mean()
+    write_json(
+        snakemake.output.summary,
+        {
+            "n": int(bright.sum()),
+            "bright": denoising.BRIGHT,
+            "wavelength": WAVELENGTHS.tolist(),
+            "magnitudes": entries,
+            "floor": float(100 * np.sqrt((without**2).mean()) / mean),
+        },
+    )
