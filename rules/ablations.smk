@@ -41,15 +41,14 @@ rule ablate:
         training={
             key: value
             for key, value in config["training"].items()
-            if key != "checkpoint_every"
-        },
+            if key not in ("checkpoint_every", "recipe")
+        }
+        | {"recipe": config["ablations"]["recipe"]},
         recipes={
             name: config["recipes"][name]
-            for name in dict.fromkeys(
-                [
-                    config["training"]["recipe"],
-                    *["published"] * config["ablations"]["published"],
-                ]
+            for name in (
+                config["ablations"]["recipe"],
+                *["published"] * config["ablations"]["published"],
             )
         },
         code=code("scripts/ablate.py"),

@@ -12,7 +12,7 @@ __all__ = ["MEASURES", "TITLES", "by_latents", "changes", "settings", "summarise
 
 # Without a part of the model; what differs is fields of `xpsvae.model.recipe.Recipe`.
 _PARTS = {
-    "full": ("As trained here", {}),
+    "full": ("Full model", {}),
     "no-scatter": ("No scatter (plain VAE)", {"scatter": "none"}),
     "constant-scatter": ("One scatter per coefficient", {"scatter": "constant"}),
     "autoencoder": ("Plain autoencoder", {"scatter": "none", "latents": "means"}),

@@ -23,6 +23,18 @@ RECIPES = {
         "kl_warm_up": 0.0,
         "free_bits": 0.0,
     },
+    "quick": {
+        "epochs": 100,
+        "batch_size": 512,
+        "schedule": "one-cycle",
+        "learning_rate": 0.02,
+        "warm_up": 0.3,
+        "weight_decay": 0.01,
+        "kl_warm_up": 0.7,
+        "kl_power": 3.0,
+        "first_sigma": 0.05,
+        "free_bits": 0.0,
+    },
     "fast": {
         "epochs": 300,
         "batch_size": 512,

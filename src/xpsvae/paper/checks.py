@@ -49,7 +49,9 @@ def _calibration(summary):
     )
     waves = shown["factor"]["wavelengths"]["width"]
     macros["CalibrationWaves"] = f"{decimal(min(waves))} to {decimal(max(waves))}"
-    gains = {name: shown["none"]["test"]["loss"] - shown[name]["test"]["loss"] for name in ("factor", "isotonic")}
+    gains = {
+        name: shown["none"]["test"]["loss"] - shown[name]["test"]["loss"] for name in ("factor", "isotonic")
+    }
     best = max(gains, key=gains.get)
     macros["CalibrationVerdict"] = (
         "neither helps stars that it was not fitted to"
