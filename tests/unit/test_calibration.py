@@ -9,7 +9,7 @@ from xpsvae.errors import InputError
 
 @pytest.fixture(scope="module")
 def stars():
-    """Normal residuals of three coefficients: right, twice too wide, and wrong where much is predicted."""
+    """Draw normal residuals of three coefficients: right, twice too wide, and wrong where much is predicted."""
     rng = np.random.default_rng(1)
     predicted = rng.uniform(0.5, 2.0, size=(20_000, 3))
     true = predicted * np.array([1.0, 4.0, 1.0])
