@@ -1,4 +1,4 @@
-"""Ablations: what each part of the sVAE is worth, and how many latents."""
+"""Figure 18: what each part of the sVAE is worth, and how many latents."""
 
 from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""Calibration: pulls by coefficient, wavelength, magnitude and temperature, before and after recalibration."""
+"""Figure 16: pulls by coefficient, wavelength, magnitude and temperature, before and after recalibration."""
 
 from xpsvae.plot.style import DOUBLE, new_figure, save, styled
 

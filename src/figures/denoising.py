@@ -1,4 +1,4 @@
-"""Denoising: error of the reconstruction of bright stars made noisy, over that of the noisy spectrum."""
+"""Figure 17: error of the reconstruction of bright stars made noisy, over that of the noisy spectrum."""
 
 import matplotlib
 import numpy as np

@@ -10,7 +10,10 @@ from xpsvae.paper import html, page
 
 PROJECT = Path(__file__).parents[2]
 PAPER = PROJECT / "paper"
-TEX = (PAPER / "ms.tex").read_text(encoding="utf-8")
+TEX = html.inlined(
+    (PAPER / "ms.tex").read_text(encoding="utf-8"),
+    {"checks": (PAPER / "sections" / "checks.tex").read_text(encoding="utf-8")},
+)
 BIB = (PAPER / "references.bib").read_text(encoding="utf-8")
 DATASET = (PAPER / "datasets" / "library.tex").read_text(encoding="utf-8")
 RULES = (PROJECT / "rules" / "figures.smk").read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ __all__ = ["Exploded", "Fitted", "fit", "history_csv", "learning_rate"]
 
 TERMS = ("loss", "reconstruction", "kl")
 COLUMNS = ("epoch", "step", "lr", *TERMS, *(f"val_{term}" for term in TERMS))
-EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2
+EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2 ...
+EXPLODED_ALONE = 1e12  # ... and near 1e8 without a scatter, when errors alone weigh the residuals
 CHUNK = 8192  # validation stars at a time
 
 
@@ -172,7 +173,7 @@ def _epoch(model, step, state, generator, epoch, recipe, stars, processes):
     if recipe.latents == "means":
         losses[:, 1] = 0  # the posteriors of an autoencoder mean nothing
     processes.average(losses)
-    exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
+    exploded = torch.nonzero(~(losses.sum(1) < (EXPLODED_ALONE if recipe.scatter == "none" else EXPLODED)))
     if len(exploded):
         state.restore(before)
         batches = _batches(recipe, epoch, stars, generator, processes)

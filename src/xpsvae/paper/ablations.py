@@ -56,7 +56,7 @@ def _contrast(prefix, entry, full):
     entry, full = entry or {}, full or {}
     macros = {
         f"Ablation{prefix}{name}": decimal(entry.get(measure, {}).get("median"), MEASURES[measure][2])
-        for name, measure in (("Loss", "loss"), ("Rmse", "rmse"), ("Flux", "flux_rmse"), ("Auc", "roc_auc"))
+        for name, measure in (("Flux", "flux_rmse"), ("Auc", "roc_auc"))
     }
     return macros | {
         f"Ablation{prefix}FluxVerdict": _verdict(
