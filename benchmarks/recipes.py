@@ -30,8 +30,12 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast": ("fast", {}),
     "fast, no KL warm-up": ("fast", {"kl_warm_up": 0.0}),
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
+    "quick": ("quick", {}),
+    "quick, linear KL warm-up": ("quick", {"kl_power": 1.0}),
+    "quick, wide posteriors": ("quick", {"first_sigma": 1.0}),
 }
 LOOKS = {
+    "quick": style.Look("quick", "#DDAA33", (0, (1, 1))),
     "published": style.Look("published", "#BB5566", (0, (4, 1.5))),
     "fast": style.Look("fast", "#004488"),
 }

@@ -402,6 +402,7 @@ CALIBRATION = {
 DENOISING = {
     "n": 12,
     "bright": 12.5,
+    "floor": 4.66,
     "wavelength": [392.0, 402.0, 412.0],
     "magnitudes": [
         {
@@ -420,12 +421,12 @@ OUTLIERS = {
     "listed_unusual": 40,
     "injected": {
         "blend": {
-            "what": "blended with another star of 0.5 of its light",
+            "what": "with a second star of 0.5 times its light",
             "chi2": 0.5,
             "distance": 0.25,
             "either": 0.6,
         },
-        "shifted_band": {"what": "RP shifted by 2 nm", "chi2": 0.9, "distance": 0.1, "either": 0.9},
+        "shifted_band": {"what": "whose RP is shifted by 2 nm", "chi2": 0.9, "distance": 0.1, "either": 0.9},
     },
     "unusual": {"metal_poor": {"n": 20, "above": 5}, "hottest": {"n": 40, "above": 30}},
 }
@@ -945,7 +946,7 @@ def test_checks_of_calibration_noise_and_outliers():
         "OutlierUnusual": "5 of the 20 metal-poor and 30 of the 40 hottest",
     }
     assert macros.items() >= expected.items()
-    assert "90.0 and 10.0 per cent of those RP shifted by 2\\,nm" in macros["OutlierRates"]
+    assert "90.0 and 10.0 per cent of those whose RP is shifted by 2\\,nm" in macros["OutlierRates"]
     none = {name: corrected(1.0, 1.0, -110.0) for name in ("none", "factor", "isotonic")}
     macros = checks.check_macros(CALIBRATION | {"corrections": none}, DENOISING, OUTLIERS)
     assert macros["CalibrationVerdict"] == "neither helps stars that it was not fitted to"

@@ -27,7 +27,14 @@ __all__ = [
 LEVEL = 0.99  # of the unaltered test stars lie below the threshold
 NEIGHBOURS = 20  # in latent space
 SHIFT = 2.0  # [nm] by which a band is shifted
-LINE, CHANGE = (505.0, 525.0), 0.9  # [nm] of the magnesium triplet, and what its flux is multiplied by
+LINE, WIDTH, DEPTH = (
+    515.0,
+    8.0,
+    0.1,
+)  # [nm] of the magnesium triplet, a normal profile; fraction at its centre
+_FLUX_WEIGHT = (
+    0.01  # error of the changed flux, relative to its median: what no basis function can show is left out
+)
 RATIO = 0.5  # light of the second star of a blend, in units of the first one's
 METAL_POOR = -1.5  # [dex] below which [M/H] is unusual here
 HOTTEST = 0.01  # fraction of the stars
@@ -110,34 +117,33 @@ def shift_band(coefficients):
 
 
 def change_line(coefficients):
-    """Change the flux in one line band, `LINE`, by a factor `CHANGE`; the coefficients that give it.
+    """Deepen one line band by `DEPTH` of its flux; the coefficients that give it.
 
     Parameters
     ----------
     coefficients : array (n_stars, n_coefficients)
         [e-/s].
     """
-    flux = coefficients_to_flux(coefficients)
-    inside = (dr3_basis().wavelengths >= LINE[0]) & (dr3_basis().wavelengths <= LINE[1])
-    return _with_flux(coefficients, np.where(inside, CHANGE * flux, flux))
+    profile = np.exp(-(((dr3_basis().wavelengths - LINE) / WIDTH) ** 2) / 2)
+    return _with_flux(coefficients, coefficients_to_flux(coefficients) * (1 - DEPTH * profile))
 
 
 def _with_flux(coefficients, flux):
-    before, _ = flux_to_coefficients(coefficients_to_flux(coefficients))
-    after, _ = flux_to_coefficients(flux)
+    given = coefficients_to_flux(coefficients)
+    before, after = (flux_to_coefficients(each, flux_weight=_FLUX_WEIGHT)[0] for each in (given, flux))
     return coefficients + after - before
 
 
 # By name: what is done to coefficients, errors, G flux and the rows of second stars, and in words.
 INJECTIONS = {
-    "blend": (blend, f"blended with another star of {RATIO:g} of its light"),
+    "blend": (blend, f"with a second star of {RATIO:g} times its light"),
     "shifted_band": (
         lambda coefficients, errors, flux, partner: (shift_band(coefficients), errors, flux),
-        f"RP shifted by {SHIFT:g} nm",
+        f"whose RP is shifted by {SHIFT:g} nm",
     ),
     "changed_line": (
         lambda coefficients, errors, flux, partner: (change_line(coefficients), errors, flux),
-        f"flux at {LINE[0]:g} to {LINE[1]:g} nm multiplied by {CHANGE:g}",
+        f"whose flux at {LINE:g} nm is {100 * DEPTH:g} per cent lower",
     ),
 }
 

@@ -70,6 +70,7 @@ def _denoising(summary):
     return {
         "DenoiseStars": count(summary["n"]),
         "DenoiseBright": decimal(summary["bright"], 1),
+        "DenoiseFloor": decimal(summary["floor"], 1),
         "DenoiseRatios": listing(
             f"{decimal(entry['flux']['median'])} for $G={decimal(entry['g'], 1)}$" for entry in entries
         ),
