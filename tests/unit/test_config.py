@@ -471,9 +471,17 @@ REPEATS = {
     "components": "comparison.pca.components",
     "new_version_of": "deposit.new_version_of",
     "publish": "deposit.publish",
+    "scatter": "training.scatter",
     "base_url": "zenodo.url",
 }
 OTHERWISE = {
+    "analysis/ablations.py:variations.published": "ablations.published",
+    "analysis/classify.py:Classifier.latents": None,  # which of them a classifier is shown
+    "analysis/classify.py:Classifier.published": None,  # its scores in the paper
+    "compare/covariances.py:sound.invalid": "covariances.invalid",
+    "model/recipe.py:Recipe.kl_power": None,  # of a recipe that does not say
+    "model/recipe.py:Recipe.first_sigma": None,
+    "model/recipe.py:Recipe.latents": "training.latents",
     "analysis/classify.py:features.seed": "classifiers.seed",
     "locks.py:clear_stale.folder": None,
     "plot/style.py:kiel_axes.logg": None,
