@@ -30,6 +30,7 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast": ("fast", {}),
     "fast, no KL warm-up": ("fast", {"kl_warm_up": 0.0}),
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
+    "fast, KL power and narrow posteriors of quick": ("fast", {"kl_power": 3.0, "first_sigma": 0.05}),
     "quick": ("quick", {}),
     "quick, linear KL warm-up": ("quick", {"kl_power": 1.0}),
     "quick, wide posteriors": ("quick", {"first_sigma": 1.0}),
