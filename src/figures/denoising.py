@@ -35,7 +35,7 @@ def draw(summary):
     axes.axhline(1, color="0.3", lw=0.8, zorder=1)
     axes.set(
         xlabel="Wavelength [nm]",
-        ylabel="RMSE(reconstruction) / RMSE(noisy)",
+        ylabel="Error(reconstruction) / error(noisy)",
         xlim=(summary["wavelength"][0], summary["wavelength"][-1]),
         ylim=(0, None),
     )

@@ -18,18 +18,22 @@ with job(snakemake):
     given, params = snakemake.input, snakemake.params
     model = load(Path(given.weights).parent)
     mu, sigma = model.normalisation
-    stars = read_table(given.stars, ["phot_g_mean_flux", "phot_g_mean_mag"])
-    magnitude, flux = (stars[name].to_numpy(float) for name in ("phot_g_mean_mag", "phot_g_mean_flux"))
+    names = ["phot_g_mean_mag", "phot_g_mean_flux", "phot_bp_mean_mag", "phot_rp_mean_mag"]
+    stars = read_table(given.stars, names)
+    magnitude, flux, bp, rp = (stars[name].to_numpy(float) for name in names)
+    colour = bp - rp
     coefficients, errors = read_array(given.coefficients), read_array(given.errors)
-    slope, intercept = denoising.noise_model(magnitude, errors / flux[:, None])
-    bright = read_table(given.split, ["test"])["test"].to_numpy(bool) & (magnitude <= denoising.BRIGHT)
+    growth = denoising.noise_model(magnitude, colour, errors / flux[:, None])
+    bright = read_table(given.split, ["test"])["test"].to_numpy(bool)
+    bright &= (magnitude <= denoising.BRIGHT) & np.isfinite(colour)
     if not bright.any():
         raise InputError(f"no test star has G <= {denoising.BRIGHT:g}: take more stars (library: limit).")
     x, x_err = standardise.standardise(coefficients[bright], errors[bright], flux[bright], mu, sigma)
     truth = coefficients_to_flux(x * sigma, WAVELENGTHS)
     entries = []
     for number, faint in enumerate(params.magnitudes):
-        noisy, _ = denoising.noisy(x, x_err, sigma, slope, intercept, faint, [params.seed, number])
+        seed = [params.seed, number]
+        noisy, _ = denoising.noisy(x, x_err, sigma, growth, faint, colour[bright], seed)
         x_hat, _ = infer.reconstruct(model, infer.embed(model, noisy).mean)
         spectra = (coefficients_to_flux(values * sigma, WAVELENGTHS) for values in (x_hat, noisy))
         entries.append(
@@ -41,7 +45,7 @@ with job(snakemake):
         )
     x_hat, _ = infer.reconstruct(model, infer.embed(model, x).mean)
     without = coefficients_to_flux(x_hat * sigma, WAVELENGTHS) - truth
-    mean = (coefficients_to_flux(np.asarray(mu)[None], WAVELENGTHS) + truth).mean()
+    mean = (coefficients_to_flux(np.asarray(mu)[None], WAVELENGTHS) + truth).mean(axis=1)
     write_json(
         snakemake.output.summary,
         {
@@ -49,6 +53,6 @@ with job(snakemake):
             "bright": denoising.BRIGHT,
             "wavelength": WAVELENGTHS.tolist(),
             "magnitudes": entries,
-            "floor": float(100 * np.sqrt((without**2).mean()) / mean),
+            "floor": float(100 * np.median(np.sqrt((without**2).mean(axis=1)) / mean)),
         },
     )
