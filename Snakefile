@@ -11,8 +11,10 @@ include: "rules/catalog.smk"
 include: "rules/model.smk"
 include: "rules/tracks.smk"
 include: "rules/alpha.smk"
+include: "rules/ablations.smk"
 include: "rules/comparison.smk"
 include: "rules/audit.smk"
+include: "rules/checks.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
@@ -30,6 +32,9 @@ rule all:
         MODEL,
         rules.build_reference.output,
         rules.embed_stars.output,
+        rules.calibrate_scatter.output,
+        rules.find_outliers.output,
+        rules.denoise.output,
         [
             made(varied_rule.output)
             for varied_rule in (
@@ -48,6 +53,7 @@ rule all:
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
         AUDIT_PRODUCTS,
+        ABLATION_PRODUCTS,
         list(EXTRAS.values()),
         expand(
             f"{ROOT}/comparison/{{model}}.{{form}}",

@@ -14,14 +14,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from common import machine
 
-from xpsvae.analysis import latents
-from xpsvae.analysis.classify import common_sample, features, forest, metrics
-from xpsvae.analysis.sample import sample
-from xpsvae.model import infer, standardise, train
+from xpsvae.analysis.quality import Stars, quality
+from xpsvae.model import train
 from xpsvae.plot import style
 from xpsvae.products import read_array, read_json, read_table, write_text
 
@@ -33,8 +30,13 @@ VARIATIONS = {  # recipe, and what is done differently
     "fast": ("fast", {}),
     "fast, no KL warm-up": ("fast", {"kl_warm_up": 0.0}),
     "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
+    "fast, KL power and narrow posteriors of quick": ("fast", {"kl_power": 3.0, "first_sigma": 0.05}),
+    "quick": ("quick", {}),
+    "quick, linear KL warm-up": ("quick", {"kl_power": 1.0}),
+    "quick, wide posteriors": ("quick", {"first_sigma": 1.0}),
 }
 LOOKS = {
+    "quick": style.Look("quick", "#DDAA33", (0, (1, 1))),
     "published": style.Look("published", "#BB5566", (0, (4, 1.5))),
     "fast": style.Look("fast", "#004488"),
 }
@@ -49,17 +51,14 @@ class Library:
     """The products of dataset library: stars, standardised spectra and the alpha sequences."""
 
     def __init__(self, folder):
-        self.stars = read_table(f"{folder}/catalog/stars.parquet")
-        self.subsets = read_table(f"{folder}/catalog/subsets.parquet")
-        self.sequences = read_table(f"{folder}/corrected/alpha/sequences.parquet")
+        tables = (
+            read_table(f"{folder}/{name}.parquet")
+            for name in ("catalog/stars", "corrected/subsets", "catalog/split", "corrected/alpha/sequences")
+        )
         arrays = (
             read_array(f"{folder}/catalog/{name}.npy") for name in ("coefficients", "coefficient_errors")
         )
-        coefficients, errors = arrays
-        flux = self.stars["phot_g_mean_flux"].to_numpy()
-        self.train, self.test = (self.subsets[name].to_numpy(bool) for name in ("train", "test"))
-        normalisation = standardise.normalisation(coefficients[self.train], flux[self.train])
-        self.x, self.x_err = standardise.standardise(coefficients, errors, flux, *normalisation)
+        self.stars = Stars.of(*tables, *arrays)
 
     def fit(self, name, seed, epochs):
         """Train one variation; return its curve, its times [s] and what became of the model."""
@@ -67,10 +66,11 @@ class Library:
         changes = changes | ({"epochs": epochs} if epochs else {})
         every = max(1, train.choose(recipe, **changes).epochs // VALIDATIONS)
         clock, (wall, cpu) = [], (time.monotonic(), time.process_time())
+        x, x_err, test = self.stars.x, self.stars.x_err, self.stars.test
         fitted = train.fit(
-            self.x[self.train],
-            self.x_err[self.train],
-            (self.x[self.test], self.x_err[self.test]),
+            x[self.stars.train],
+            x_err[self.stars.train],
+            (x[test], x_err[test]),
             device="cpu",
             report=lambda row: clock.append((time.monotonic() - wall, time.process_time() - cpu)),
             recipe=recipe,
@@ -94,37 +94,8 @@ class Library:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "curve": curve,
-            **self.judge(fitted.model),
+            **quality(fitted.model, self.stars),
         }
-
-    def judge(self, model):
-        """Tell live latents, reconstruction of the test stars, and the latent rows of Table 1.
-
-        ``rmse`` is the median over the test stars of the root mean square of x - x_hat, decoded from their
-        posterior means, in standard deviations of the training stars. The rows of Table 1 are leak-free.
-        """
-        mean, sigma = infer.embed(model, self.x)
-        x_hat, _ = infer.reconstruct(model, mean[self.test])
-        rms = np.sqrt(((self.x[self.test] - x_hat) ** 2).mean(axis=1))
-        state = latents.summary(latents.divergence(mean, sigma)[self.test].mean(axis=0))
-        return {
-            "kl": [round(value, 4) for value in state["kl"]],
-            "live": len(state["live"]),
-            "rmse": round(float(np.median(rms)), 5),
-            "table1": self.classify(mean, state["live"]),
-        }
-
-    def classify(self, means, live):
-        """Scores of the latent and of the live latent, as `analysis.classify.classify` has them."""
-        columns = {f"mean_{number + 1}": column for number, column in enumerate(means.T)}
-        table = pd.DataFrame({"source_id": self.stars["source_id"], **columns})
-        frame, classes = common_sample(sample(self.stars, self.subsets, table), self.sequences)
-        split = [np.flatnonzero(frame[name].to_numpy(bool)) for name in ("train", "test")]
-        rows = {}
-        for name in ("latent", "latent_live"):
-            scores = metrics(classes[split[1]], *forest(features(name, frame, live)[0], classes, *split))
-            rows[name] = {metric: round(float(values[0]), 4) for metric, values in scores.items()}
-        return rows
 
 
 def make(given):

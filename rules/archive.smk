@@ -3,7 +3,11 @@
 from xpsvae.archive.jobs import describe_all
 
 ARCHIVED = {str(path) for path in rules.all.input}
-OPTIONAL = {*MORE_PRODUCTS, ABLATIONS}
+OPTIONAL = {
+    *MORE_PRODUCTS,
+    *rules.summarise_ablations.output,
+    *rules.fig_ablations.output,
+}
 JOBS = describe_all(workflow.rules, BASE, ARCHIVED | OPTIONAL, OPTIONAL)
 ARCHIVED = sorted(ARCHIVED | set(filter(os.path.exists, MORE_PRODUCTS)))
 RESERVATION = {

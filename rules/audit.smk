@@ -281,13 +281,11 @@ rule measure_grid:
         "../src/scripts/measure_grid.py"
 
 
-ABLATIONS = f"{ROOT}/ablations/ablations.json"  # made by `snakemake ablations`, which is not part of `all`
-
-
 rule build_claims:
     """Judge every claim of the paper by its rule."""
     input:
-        **({"ablations": ABLATIONS} if os.path.exists(ABLATIONS) else {}),
+        # made by `snakemake ablations`, which is not part of `all`
+        **({"ablations": ABLATION_PRODUCTS[0]} if ABLATION_PRODUCTS else {}),
         headline=rules.measure_headline.output.headline,
         controls=rules.measure_controls.output.controls,
         stars=rules.build_catalog.output.stars,

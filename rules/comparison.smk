@@ -90,6 +90,7 @@ rule build_residuals:
         mem_mb=megabytes(480),
     params:
         choices=chosen("build_residuals"),
+        invalid=config["covariances"]["invalid"],
         code=code("scripts/build_residuals.py"),
     message:
         "Comparing the residuals of all models ({wildcards.variant})"

@@ -39,6 +39,8 @@ FIGURES = {
     "latent_giant_metallicity_tracks": pristine | metallicity | dimensions,
     "alpha_bimodality": pristine | alpha,
     "confusion_matrices": {"classifiers": rules.classify_alpha.output.classifiers},
+    "calibration": {"calibration": rules.calibrate_scatter.output.summary},
+    "denoising": {"denoising": rules.denoise.output.summary},
     "pca_components": {
         "components": rules.count_components.output.components,
         "model_config": model_config,

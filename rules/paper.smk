@@ -8,7 +8,8 @@ QUOTED = {
 
 # Parts of the text that have a file of their own.
 SECTIONS = [
-    source(f"paper/sections/{name}.tex") for name in ("claims", "beyond", "audit")
+    source(f"paper/sections/{name}.tex")
+    for name in ("claims", "checks", "ablations", "beyond", "audit")
 ]
 
 
@@ -30,6 +31,9 @@ rule build_numbers:
                 "kiel": rules.build_kiel_tracks.output.kiel,
                 "metallicity": rules.build_metallicity_tracks.output.metallicity,
                 "spectra": rules.build_track_spectra.output.spectra,
+                "calibration": rules.calibrate_scatter.output.summary,
+                "denoising": rules.denoise.output.summary,
+                "outliers": rules.find_outliers.output.summary,
                 "subsets": rules.build_subsets.output.subsets,
                 "alpha": rules.split_alpha.output.summary,
                 "alpha_tracks": rules.build_alpha_tracks.output.tracks,
@@ -82,6 +86,7 @@ DOCUMENT = {
     "controls": made(rules.build_numbers.output)[4],
     "audit": rules.build_audit.output.tex,
     "sections": SECTIONS,
+    "ablations": ABLATION_PRODUCTS,
     "table1": made([rules.classify_alpha.output.tex])[0],
     "figures": [
         f"{ROOT}/{choices.CORRECTED}/figures/{figure}.pdf" for figure in FIGURES

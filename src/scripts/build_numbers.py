@@ -6,6 +6,7 @@ with job(snakemake):
     import pandas as pd
 
     from xpsvae.paper import audit_numbers, numbers
+    from xpsvae.paper.checks import check_macros
     from xpsvae.paper.latex import to_tex
     from xpsvae.paper.table1 import variants_tabular
     from xpsvae.products import read_json, read_table, write_json, write_text
@@ -38,6 +39,10 @@ with job(snakemake):
             numbers.comparison_macros(comparison, read_table(files.per_star), read_json(files.components)),
         ),
         ("comparison", numbers.pull_macros(comparison["pulls"])),
+        (
+            "calibration denoising outliers",
+            check_macros(*map(read_json, (files.calibration, files.denoising, files.outliers))),
+        ),
         ("spectra", numbers.spectra_macros(read_table(files.spectra, ["branch", "wavelength", "residual"]))),
         (
             "kiel metallicity latent_summary",

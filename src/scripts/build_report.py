@@ -14,11 +14,9 @@ with job(snakemake):
         Path(files[name]).read_text(encoding="utf-8")
         for name in ("tex", "bib", "dataset", "numbers", "table1", "cutflow")
     )
-    tex = hypertext.inlined(
-        tex, {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in files.sections}
-    )
     record = read_json(files.provenance)
-    text = page.Text(tex, bib, [numbers, dataset])
+    sections = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in files.sections}
+    text = page.Text(hypertext.inlined(tex, sections), bib, [numbers, dataset])
     figures = {Path(path).stem: path for path in files.figures}
     tables = text.tables(table1, cutflow)
     for path in outputs.captions:

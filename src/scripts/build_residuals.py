@@ -7,7 +7,7 @@ with job(snakemake):
 
     import numpy as np
 
-    from xpsvae.compare import registry, report, residuals
+    from xpsvae.compare import covariances, registry, report, residuals
     from xpsvae.model.standardise import standardise
     from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json, write_table
     from xpsvae.shape import read_shape
@@ -20,7 +20,11 @@ with job(snakemake):
     coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
     x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
     correlations = read_array(given.correlations) if "correlations" in given.keys() else ()
-    correlations = correlations if len(correlations) else None  # the dataset may turn out to have none
+    counts = None
+    if len(correlations):
+        correlations, counts = covariances.sound(correlations, snakemake.params.invalid)
+    else:
+        correlations = None  # the dataset may turn out to have none
 
     n_latents = read_shape(given.model_config)["n_latents"]
     own = registry.SVAE | {"summary": {"n_latents": n_latents}}
@@ -45,6 +49,7 @@ with job(snakemake):
     difference = predictions["svae"].coefficients - x
     scatter = read_array(given.scatter)[test]
     summary["pulls"] = residuals.pulls(difference, x_err, scatter, stars["phot_g_mean_mag"].to_numpy(float))
+    summary["covariances"] = counts
     write_arrays(made.leading, **leading)
     flux = {model: values.astype(np.float32) for model, values in flux.items()}
     write_arrays(made.flux, wavelength=residuals.WAVELENGTHS, **flux)

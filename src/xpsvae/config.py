@@ -128,9 +128,12 @@ def _check(config, given):
     )
     if error:
         raise InputError(_sentence(error, config, given))
-    recipe, recipes = config["training"]["recipe"], list(config["recipes"])
-    if recipe not in recipes:
-        raise InputError(f"config key 'training.recipe' is {_shown(recipe)}: {suggestion(recipe, recipes)}.")
+    recipes = list(config["recipes"])
+    for group in ("training", "ablations"):
+        if (recipe := config[group]["recipe"]) not in recipes:
+            raise InputError(
+                f"config key '{group}.recipe' is {_shown(recipe)}: {suggestion(recipe, recipes)}."
+            )
 
 
 def _sentence(error, config, given):

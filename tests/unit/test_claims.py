@@ -206,19 +206,27 @@ def test_enceladus_that_is_selected_by_alpha_cannot_be_tested():
     assert found["value"] is None and "[alpha/M] itself" in found["why"]
 
 
+def ablation(n_latents, losses, flux):
+    spread = {"median": np.median(losses), "lowest": min(losses), "highest": max(losses)}
+    flux = {"median": np.median(flux), "lowest": min(flux), "highest": max(flux)}
+    return {"n_latents": n_latents, "loss": spread, "flux_rmse": flux}
+
+
 def test_ablations_decide_two_claims_where_they_were_run():
     none = claims._ablated(None)
     assert (
         none["six_dimensions"]["why"] == none["scatter_helps"]["why"] == "not run here: snakemake ablations"
     )
-    runs = {
-        "latents_4": [{"loss": -100.0, "flux_rmse": 3.0}],
-        "latents_6": [{"loss": -108.0, "flux_rmse": 2.0}, {"loss": -110.0, "flux_rmse": 2.0}],
-        "latents_8": [{"loss": -109.5, "flux_rmse": 2.0}],
-        "no_scatter": [{"loss": -90.0, "flux_rmse": 2.4}, {"loss": -90.0, "flux_rmse": 1.8}],
+    entries = {
+        "full": ablation(6, [-110.0, -109.0, -108.0], [2.0, 2.0, 2.5]),
+        "latents-8": ablation(8, [-112.5], [1.9]),
+        "latents-4": ablation(4, [-100.0], [3.0]),
+        "no-scatter": ablation(6, [-90.0], [1.0, 1.5, 1.2]),
     }
-    found = claims._ablated(runs)
-    assert found["six_dimensions"]["value"] == pytest.approx(0.5)
-    assert verdict(CLAIMS["six_dimensions"], found["six_dimensions"]) == HOLDS
-    assert found["scatter_helps"]["value"] == pytest.approx(1.05)
-    assert verdict(CLAIMS["scatter_helps"], found["scatter_helps"]) == WEAKER
+    some = claims._ablated({"ablations": entries})
+    assert some["six_dimensions"]["value"] == pytest.approx(3.5)
+    assert some["scatter_helps"]["value"] == pytest.approx(1.2 / 2.0)
+    assert some["scatter_helps"]["interval"] == pytest.approx([1.0 / 2.5, 1.5 / 2.0])
+    del entries["no-scatter"], entries["latents-8"], entries["latents-4"]
+    few = claims._ablated({"ablations": entries})
+    assert few["six_dimensions"]["value"] is None and few["scatter_helps"]["value"] is None

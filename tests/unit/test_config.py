@@ -477,9 +477,17 @@ REPEATS = {
     "parameters": "comparison.zgr23.parameters",
     "new_version_of": "deposit.new_version_of",
     "publish": "deposit.publish",
+    "scatter": "training.scatter",
     "base_url": "zenodo.url",
 }
 OTHERWISE = {
+    "analysis/ablations.py:variations.published": "ablations.published",
+    "analysis/classify.py:Classifier.latents": None,  # which of them a classifier is shown
+    "analysis/classify.py:Classifier.published": None,  # its scores in the paper
+    "compare/covariances.py:sound.invalid": "covariances.invalid",
+    "model/recipe.py:Recipe.kl_power": None,  # of a recipe that does not say
+    "model/recipe.py:Recipe.first_sigma": None,
+    "model/recipe.py:Recipe.latents": "training.latents",
     "analysis/classify.py:features.seed": "classifiers.seed",
     "locks.py:clear_stale.folder": None,
     "plot/style.py:kiel_axes.logg": None,
@@ -515,6 +523,16 @@ OTHERWISE = {
     # By default that of who sampled: `test_flux_weight_is_that_of_who_sampled`.
     "xp/inversion.py:flux_to_coefficients.flux_weight": None,
     "catalog/crossmatch.py:build_catalog.flux_weight": None,
+    # Of the same names, but no keys: products, a wavelength range, arguments of the console.
+    "audit/audit.py:_scores.seeds": None,
+    "audit/audit.py:_giants.window": None,
+    "cli.py:_tabulate.spectra": None,
+    "own_stars/archive.py:fetch_stars.url": "gaia_sdss.datalink.url",
+    "own_stars/pretrained.py:load.folder": None,
+    "own_stars/tables.py:describe.spectra": None,
+    "own_stars/tables.py:iter_table.spectra": None,
+    "paper/origin.py:describe_number.results": None,
+    "analysis/dimensions.py:beyond.folds": None,  # of latents, not of the audit's stars
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from xpsvae.errors import InputError
-from xpsvae.model import fit, loss, train
+from xpsvae.model import compiled, fit, loss, train
 from xpsvae.model.recipe import RECIPES, Recipe, choose
 from xpsvae.model.train import COLUMNS, Fitted, history_csv, learning_rate, save
 
@@ -362,3 +362,55 @@ def test_rows_are_reported_as_epochs_end(data):
     rows = []
     fitted = fit(*data, data, report=rows.append, epochs=3, **SMALL)
     assert rows == fitted.history and [row["epoch"] for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("compiler", ["cc", "/nowhere/cc"])
+def test_scatter_may_depend_on_the_coefficient_alone_or_be_none(data, compiler, monkeypatch):
+    """With the compiled gradient and with autograd; a stored model needs no word about it."""
+    compiled.library.cache_clear()
+    monkeypatch.setenv("CC", compiler)
+    z = torch.randn(50, 2, generator=torch.Generator().manual_seed(1))
+    fitted = fit(*data, data, epochs=10, **SMALL | {"scatter": "constant"})
+    with torch.no_grad():
+        scatter = fitted.model.estimate_scatter(z)
+    assert torch.equal(scatter, scatter[:1].expand_as(scatter))
+    assert scatter.std(1).min() > 0.005  # each coefficient has learned its own
+    model = fit(*data, data, epochs=10, **SMALL | {"scatter": "none"}).model
+    with torch.no_grad():
+        assert (model.estimate_scatter(100 * z) == 0).all()
+    compiled.library.cache_clear()
+
+
+def test_an_autoencoder_has_neither_noise_nor_divergence(data):
+    """Its validation is the residual of the decoded means; a plain VAE of the same seed has both."""
+    plain = SMALL | {"scatter": "none", "epochs": 10}
+    fitted = fit(*data, data, **plain | {"latents": "means"})
+    x = torch.from_numpy(data[0])
+    with torch.no_grad():
+        x_hat = fitted.model.decode(fitted.model.encode(x)[0])
+    variance = data[1].astype(float) ** 2
+    expected = 0.5 * ((data[0] - x_hat.numpy()) ** 2 / variance + np.log(variance)).sum(1).mean()
+    last = fitted.history[-1]
+    assert last["val_kl"] == last["kl"] == 0
+    assert last["val_reconstruction"] == pytest.approx(expected, rel=1e-5)
+    assert fit(*data, data, **plain).history[-1]["val_kl"] > 1
+
+
+def test_the_divergence_grows_by_a_power_and_posteriors_start_narrow(data, monkeypatch):
+    taken = []
+    step = train.stepper
+
+    def spied(*arguments):
+        inner = step(*arguments)
+        return lambda rows, noise, rate, weight: taken.append(weight) or inner(rows, noise, rate, weight)
+
+    monkeypatch.setattr(train, "stepper", spied)
+    fit(*data, epochs=5, **SMALL | {"kl_warm_up": 0.5, "kl_power": 3.0})
+    steps = 5 * (300 // 64)
+    assert taken == pytest.approx([min(1, (number + 1) / (0.5 * steps)) ** 3 for number in range(steps)])
+    idle = {"epochs": 1, "learning_rate": 1e-12}
+    wide, narrow = (
+        fit(*data, **SMALL | idle | {"first_sigma": sigma}).model.embed(data[0]).sigma
+        for sigma in (1.0, 0.05)
+    )
+    np.testing.assert_allclose(narrow, 0.05 * wide, rtol=1e-4)

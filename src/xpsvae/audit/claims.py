@@ -6,6 +6,7 @@ pairs of classifiers or models on the same resamples.
 
 import numpy as np
 
+from xpsvae.analysis.ablations import by_latents
 from xpsvae.analysis.alpha import along
 from xpsvae.analysis.classify import METRICS, metrics, resamples
 from xpsvae.analysis.tracks import plausible
@@ -14,6 +15,7 @@ from xpsvae.audit.verdicts import CLAIMS, FAILS, HOLDS, NOT_TESTABLE, WEAKER, ve
 
 __all__ = ["judged", "measured", "score_gain"]
 
+SIX = 6  # latents of the paper
 LOW_ORDERS = 5  # coefficients of each band
 LABEL_DRIVEN = (550.0, 900.0)  # [nm]
 RED = (640.0, 900.0)  # [nm]
@@ -455,20 +457,22 @@ def _ablated(ablations):
     if ablations is None:
         not_run = _unknown("not run here: snakemake ablations")
         return {"six_dimensions": not_run, "scatter_helps": not_run}
-    loss = {name: np.mean([run["loss"] for run in runs]) for name, runs in ablations.items()}
-    latents = {name: value for name, value in loss.items() if name.startswith("latents_")}
-    found = {}
-    found["six_dimensions"] = (
-        {"value": float(max(0.0, latents["latents_6"] - min(latents.values())))}
-        if "latents_6" in latents and len(latents) > 1
-        else _unknown("no other numbers of latents among the ablations")
+    loss = {entry["n_latents"]: entry["loss"]["median"] for entry in by_latents(ablations)}
+    others = [value for number, value in loss.items() if number != SIX and value is not None]
+    found = {
+        "six_dimensions": {"value": float(max(0.0, loss[SIX] - min(others)))}
+        if others and loss.get(SIX) is not None
+        else _unknown("no run with six latents, or none with another number, among the ablations")
+    }
+    whole, without = (
+        ablations["ablations"].get(name, {}).get("flux_rmse", {}) for name in ("full", "no-scatter")
     )
-    reference = ablations.get("latents_6") or ablations.get("reference")
-    without = ablations.get("no_scatter")
-    if not reference or not without:
+    if whole.get("median") is None or without.get("median") is None:
         found["scatter_helps"] = _unknown("no run without the scatter estimator among the ablations")
         return found
-    one, other = ([run["flux_rmse"] for run in runs] for runs in (reference, without))
-    ratios = [after / before for before in one for after in other]
-    found["scatter_helps"] = {"value": float(np.mean(ratios)), "interval": [min(ratios), max(ratios)]}
-    return found
+    return found | {
+        "scatter_helps": {
+            "value": without["median"] / whole["median"],
+            "interval": [without["lowest"] / whole["highest"], without["highest"] / whole["lowest"]],
+        }
+    }

@@ -10,6 +10,7 @@ too small, and so R(lambda) up to 1.5 times too large, the same for every model.
 
 import numpy as np
 
+from xpsvae.compare.covariances import unpacked
 from xpsvae.errors import InputError
 from xpsvae.xp.basis import band_slices, coefficients_to_flux, flux_errors
 
@@ -33,6 +34,7 @@ __all__ = [
 
 N_COMPARED = 32  # leading coefficients of each band: what the context of Leung & Bovy's model holds
 _DR3 = 110  # coefficients; of no other number flux can be computed
+_CHUNK = 4096  # stars at a time: 32 MB of covariances
 N_LEADING = 5  # coefficients of each band that Figure 5 shows
 WAVELENGTHS = np.arange(392.0, 993.0, 10.0)  # [nm] the grid of Zhang, Green & Rix
 LABEL_EDGES = {  # of bins: [K], [dex], [dex]
@@ -132,13 +134,12 @@ def coefficient_rmse(residuals, correlations=None):
     if correlations is None:
         return np.sqrt(np.mean(np.square(residuals), axis=1))
     total = np.zeros(len(residuals))
-    rows, columns = np.tril_indices(N_COMPARED, -1)  # the leading block is the head of the triangle
-    for band in range(2):
-        matrix = np.tile(np.eye(N_COMPARED), (len(residuals), 1, 1))
-        pairs = np.asarray(correlations)[:, band, : len(rows)]
-        matrix[:, rows, columns] = matrix[:, columns, rows] = pairs
-        part = residuals[:, band * N_COMPARED : (band + 1) * N_COMPARED]
-        total += np.sum(part * np.linalg.solve(matrix, part[..., None])[..., 0], axis=1)
+    for start in range(0, len(residuals), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        for band in range(2):
+            matrix = unpacked(correlations[rows, band], N_COMPARED)
+            part = residuals[rows, band * N_COMPARED : (band + 1) * N_COMPARED]
+            total[rows] += np.sum(part * np.linalg.solve(matrix, part[..., None])[..., 0], axis=1)
     return np.sqrt(total / residuals.shape[1])
 
 

@@ -90,6 +90,7 @@ def gradient(flat, free_bits=0.0):
             kl_weight, free_bits, flat.eps,
             flat.gradient.data_ptr(), moments[0].data_ptr(), moments[1].data_ptr(), terms.data_ptr(),
         )  # fmt: skip
+        flat.gradient[flat.frozen] = 0
         flat.running_mean.lerp_(moments[0] + shifts, flat.momentum)
         flat.running_var.lerp_(moments[1], flat.momentum)
         flat.batches.add_(1)

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 
 from xpsvae.errors import InputError
 
-__all__ = ["RECIPES", "WHOLE", "Recipe", "choose"]
+__all__ = ["RECIPES", "WHOLE", "WORDS", "Recipe", "choose"]
 
 RECIPES = {
     "published": {
@@ -21,6 +21,18 @@ RECIPES = {
         "final_learning_rate": 1e-10,
         "weight_decay": 0.01,
         "kl_warm_up": 0.0,
+        "free_bits": 0.0,
+    },
+    "quick": {
+        "epochs": 100,
+        "batch_size": 512,
+        "schedule": "one-cycle",
+        "learning_rate": 0.02,
+        "warm_up": 0.3,
+        "weight_decay": 0.01,
+        "kl_warm_up": 0.7,
+        "kl_power": 3.0,
+        "first_sigma": 0.05,
         "free_bits": 0.0,
     },
     "fast": {
@@ -46,6 +58,11 @@ WHOLE = {
     "validate_every": (1, 10**6),
     "checkpoint_every": (1, 10**6),
 }
+WORDS = {  # what is chosen among few
+    "schedule": ("one-cycle", "cosine"),
+    "scatter": ("estimated", "constant", "none"),
+    "latents": ("drawn", "means"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,18 +77,23 @@ class Recipe:
     weight_decay: float
     kl_warm_up: float  # fraction of the steps over which the weight of the divergence grows to 1
     free_bits: float  # [nat] divergence of a latent that costs nothing
+    kl_power: float = 1.0  # of the steps taken, by which that weight grows
+    first_sigma: float = 1.0  # factor of the posteriors' standard deviations before the first step
     warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
     restart_every: int = 0  # cosine: epochs from one restart to the next
     final_learning_rate: float = 0.0  # cosine: the smallest, reached just before a restart
     n_latents: int = 6
+    scatter: str = "estimated"  # "constant": one a coefficient; "none": a plain VAE
+    latents: str = "drawn"  # "means": an autoencoder, without noise and divergence
     window: int = 0  # stars held at a time, by all processes together; 0: all stars, in each
     seed: int = 0  # of the initial weights, the order of the stars and the noise
     validate_every: int = 1  # epochs between two validations; the last epoch always has one
     checkpoint_every: int = 10  # epochs between two checkpoints
 
     def __post_init__(self):
-        if self.schedule not in ("one-cycle", "cosine"):
-            raise InputError(f"training: schedule is {self.schedule!r}: write one-cycle or cosine.")
+        for name, known in WORDS.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"training: {name} is {getattr(self, name)!r}: write {' or '.join(known)}.")
         unused = ("restart_every", "final_learning_rate") if self.schedule == "one-cycle" else ("warm_up",)
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
@@ -88,6 +110,9 @@ class Recipe:
                 raise InputError(f"training: {name} is {value}: it has to be at most {highest}.")
         if not self.learning_rate > 0:
             raise InputError(f"training: learning_rate is {self.learning_rate}: it has to be positive.")
+        for name in ("kl_power", "first_sigma"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"training: {name} is {getattr(self, name)}: it has to be positive.")
         if self.kl_warm_up > 1:
             raise InputError(f"training: kl_warm_up is {self.kl_warm_up}: it has to be at most 1.")
         if self.schedule == "one-cycle" and not 0 < self.warm_up < 1:

@@ -109,9 +109,18 @@ class Flat:
     idle : slice
         Parameters whose gradient is zero: biases before a batch norm, those of the first layer after the
         latents among them, since no activation lies between.
+    frozen : slice
+        Parameters whose gradient counts as zero: the weights of the scatter estimator's last layer where the
+        scatter may not depend on the latents.
+
+    Parameters
+    ----------
+    model : ScatterVAE
+    scatter : str
+        See `ScatterVAE`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, scatter="estimated"):
         self.model = model
         pairs = list(zip(model.decoder, model.scatter, strict=True))
         self.encoder = [(block[0], block[1]) for block in model.encoder]
@@ -129,6 +138,9 @@ class Flat:
         first_shift = self._places[normalised[0][0].bias]
         self.shifts = slice(first_shift, first_shift + len(self.running_mean))
         self.idle = slice(self._places[self.first[0].bias], self.shifts.stop)
+        last = self.last[1].weight
+        start = self._places[last]
+        self.frozen = slice(start, start + (0 if scatter == "estimated" else last.numel()))
         self.eps, self.momentum = norms[0].eps, norms[0].momentum
 
     def _join_parameters(self, normalised):
@@ -192,6 +204,7 @@ def by_autograd(flat, free_bits=0.0):
         kl = loss.kl_divergence(mean, log_var).mean(0)
         (reconstruction + kl_weight * kl.clamp(min=free_bits).sum()).backward()
         flat.gradient[flat.idle] = 0
+        flat.gradient[flat.frozen] = 0
         return reconstruction.detach(), kl.detach().sum()
 
     return gradient

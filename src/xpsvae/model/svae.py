@@ -7,8 +7,9 @@ width and number of latents are arguments: they come from the data.
 import torch
 from torch import nn
 
-__all__ = ["HIDDEN", "ScatterVAE"]
+__all__ = ["HIDDEN", "NO_SCATTER", "ScatterVAE"]
 
+NO_SCATTER = -1e4  # bias at which a sigmoid is zero in float32, whatever weight decay makes of it
 HIDDEN = (90, 70, 50, 30, 10)  # widths of the encoder's hidden layers (PAPER, section 2)
 
 
@@ -27,9 +28,13 @@ class ScatterVAE(nn.Module):
         Dimensions of the latent space.
     hidden : sequence of int
         Widths of the encoder's hidden layers, from the input inwards.
+    scatter : str
+        ``"estimated"`` from the latents; ``"constant"``, one for each coefficient; or ``"none"``, which leaves a
+        plain VAE. The last two are the same network with weights that do not see the latents, so that a stored
+        model needs no word about it.
     """
 
-    def __init__(self, n_inputs, n_latents=6, hidden=HIDDEN):
+    def __init__(self, n_inputs, n_latents=6, hidden=HIDDEN, scatter="estimated"):
         super().__init__()
         self.n_inputs, self.n_latents, self.hidden = n_inputs, n_latents, tuple(hidden)
         outwards = self.hidden[::-1]
@@ -44,6 +49,11 @@ class ScatterVAE(nn.Module):
             )
             for end in ((), (nn.Sigmoid(),))
         )
+        with torch.no_grad():
+            if scatter != "estimated":
+                self.scatter[-1][0].weight.zero_()
+            if scatter == "none":
+                self.scatter[-1][0].bias.fill_(NO_SCATTER)
 
     def encode(self, x):
         """Mean and log variance of the posterior of standardised spectra.

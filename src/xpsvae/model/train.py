@@ -27,12 +27,17 @@ from xpsvae.model.step import Flat, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
 
-__all__ = ["Fitted", "fit", "history_csv", "learning_rate"]
+__all__ = ["Exploded", "Fitted", "fit", "history_csv", "learning_rate"]
 
 TERMS = ("loss", "reconstruction", "kl")
 COLUMNS = ("epoch", "step", "lr", *TERMS, *(f"val_{term}" for term in TERMS))
-EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2
+EXPLODED = 1e6  # a batch's loss beyond this is no training any more; the first steps are near 1e2 ...
+EXPLODED_ALONE = 1e12  # ... and near 1e8 without a scatter, when errors alone weigh the residuals
 CHUNK = 8192  # validation stars at a time
+
+
+class Exploded(InputError):
+    """The loss has left all bounds: a recipe that does not work for these data."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,9 @@ def fit(x, x_err, validation=None, *, checkpoints=None, device=None, report=None
     Raises
     ------
     InputError
-        If the data or the recipe cannot be trained on, or the loss explodes: then the sentence names step,
-        learning rate and star, and the last checkpoint is kept.
+        If the data or the recipe cannot be trained on.
+    Exploded
+        If the loss explodes; the sentence names step, learning rate and star, and the last checkpoint is kept.
     """
     recipe = choose(**training)
     processes = Processes(device)
@@ -108,7 +114,7 @@ def _trained(recipe, x, x_err, validation, checkpoints, processes, report):
         row = {"epoch": epoch + 1, "step": taken, "lr": rate, **_means(losses)}
         last = epoch + 1 == recipe.epochs
         if held_out and (last or (epoch + 1) % recipe.validate_every == 0):
-            row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe.seed).items()}
+            row |= {f"val_{term}": value for term, value in _validate(model, *held_out, recipe).items()}
         history.append(row)
         if processes.first:
             if last or (epoch + 1) % recipe.checkpoint_every == 0:
@@ -141,8 +147,11 @@ def _begin(recipe, width, stars, processes):
     device = processes.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = processes.share(ScatterVAE(width, recipe.n_latents).to(device))
-    flat = Flat(model)
+        model = ScatterVAE(width, recipe.n_latents, scatter=recipe.scatter)
+    with torch.no_grad():  # a latent whose noise is as wide as its spread is soon ignored by the decoder
+        model.log_var.bias += 2 * math.log(recipe.first_sigma)
+    model = processes.share(model.to(device))
+    flat = Flat(model, recipe.scatter)
     optimiser = torch.optim.AdamW(
         [flat.parameters], weight_decay=recipe.weight_decay, fused=True, capturable=device != "cpu"
     )
@@ -161,8 +170,10 @@ def _epoch(model, step, state, generator, epoch, recipe, stars, processes):
     model.train()
     for number, batch in enumerate(_batches(recipe, epoch, stars, generator, processes)):
         losses[number, 0], losses[number, 1] = step(*batch)
+    if recipe.latents == "means":
+        losses[:, 1] = 0  # the posteriors of an autoencoder mean nothing
     processes.average(losses)
-    exploded = torch.nonzero(~(losses.sum(1) < EXPLODED))
+    exploded = torch.nonzero(~(losses.sum(1) < (EXPLODED_ALONE if recipe.scatter == "none" else EXPLODED)))
     if len(exploded):
         state.restore(before)
         batches = _batches(recipe, epoch, stars, generator, processes)
@@ -221,13 +232,15 @@ def _batches(recipe, epoch, stars, generator, processes):
     """Yield the arguments of each step of an epoch: rows, noise, learning rate, weight of the divergence."""
     device, epoch_steps = generator.device, stars.steps()
     step, shape = epoch * epoch_steps, (recipe.batch_size, recipe.n_latents)
+    drawn = float(recipe.latents == "drawn")
     for order in stars.windows(generator):
-        noise = torch.randn(len(order), *shape, generator=generator, device=device)
+        noise = torch.randn(len(order), *shape, generator=generator, device=device) * drawn
         for rows, numbers in zip(order, noise, strict=True):
             grown = (
                 (step + 1) / (recipe.kl_warm_up * recipe.epochs * epoch_steps) if recipe.kl_warm_up else 1.0
             )
-            yield rows, processes.part(numbers), learning_rate(recipe, step, epoch_steps), min(1.0, grown)
+            rate = learning_rate(recipe, step, epoch_steps)
+            yield rows, processes.part(numbers), rate, drawn * min(1.0, grown) ** recipe.kl_power
             step += 1
 
 
@@ -237,17 +250,22 @@ def _means(losses):
 
 
 @torch.inference_mode()
-def _validate(model, x, x_err, seed):
-    """Mean loss of held-out stars, with the same noise and the same order of sums (one thread) each time."""
+def _validate(model, x, x_err, recipe):
+    """Mean loss of held-out stars, with the same noise and the same order of sums (one thread) each time.
+
+    An autoencoder has neither noise nor divergence.
+    """
     model.eval()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    generator = torch.Generator(x.device).manual_seed(seed)
+    generator = torch.Generator(x.device).manual_seed(recipe.seed)
     noise = torch.randn(len(x), model.n_latents, generator=generator, device=x.device)
+    drawn = float(recipe.latents == "drawn")
+    noise *= drawn
     terms = []
     for chunk, errors, numbers in zip(x.split(CHUNK), x_err.split(CHUNK), noise.split(CHUNK), strict=True):
         mean, log_var, x_hat, scatter = model(chunk, numbers)
-        kl = loss.kl_divergence(mean, log_var).sum(1)
+        kl = drawn * loss.kl_divergence(mean, log_var).sum(1)
         terms.append(torch.stack((loss.reconstruction(chunk, errors**2, x_hat, scatter), kl), 1))
     means = _means(torch.cat(terms))
     torch.set_num_threads(threads)
@@ -269,7 +287,7 @@ def _explain(model, step, batches, failed, epoch, stars, processes):
     own = torch.where(each.isfinite(), each, torch.inf)
     weights = processes.gather((float(own.max()), stars.origin(rows[own.argmax()])))
     weight, star = max(weights, key=lambda pair: pair[0])
-    raise InputError(
+    raise Exploded(
         f"the loss exploded in step {failed + 1} of epoch {epoch + 1} at learning rate {rate:.3g}, "
         f"most of all by training {star} (loss {weight:.3g}): look at "
         "its coefficients and errors, or lower learning_rate; the last good checkpoint is kept."

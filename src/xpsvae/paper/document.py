@@ -5,6 +5,7 @@ from pathlib import Path
 __all__ = ["BIBLIOGRAPHY", "sources"]
 
 BIBLIOGRAPHY = "references.bib"
+_ABLATIONS = {"ablations.tex": "ablations.tex", "ablations.pdf": "figures/ablations.pdf"}
 
 
 def sources(inputs, provenance):
@@ -34,4 +35,5 @@ def sources(inputs, provenance):
         "provenance.tex": provenance,
         "table1.tex": inputs.table1,
         **{f"figures/{Path(figure).name}": figure for figure in inputs.figures},
+        **{_ABLATIONS[Path(each).name]: each for each in inputs.ablations if Path(each).name in _ABLATIONS},
     }

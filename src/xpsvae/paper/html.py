@@ -69,18 +69,6 @@ def expand(text, defined):
     return "".join(pieces) + text[at:]
 
 
-def inlined(tex, sections):
-    r"""Put sections that have a file of their own where ``\input{sections/<name>}`` stands.
-
-    Parameters
-    ----------
-    tex : str
-    sections : dict of str to str
-        LaTeX by name.
-    """
-    return re.sub(r"\\input\{sections/(\w+)\}", lambda found: sections[found[1]], tex)
-
-
 def title(tex):
     r"""Title of a document, in one line."""
     text, _ = group(tex, tex.index(r"\title{") + len(r"\title"))
@@ -90,6 +78,18 @@ def title(tex):
 def abstract(tex):
     """Abstract of a document, as LaTeX."""
     return tex.split(r"\begin{abstract}")[1].split(r"\end{abstract}")[0].strip()
+
+
+def inlined(tex, sections):
+    r"""Put the text of sections where a document reads them by ``\input{sections/<name>}``.
+
+    Parameters
+    ----------
+    tex : str
+    sections : dict of str to str
+        By name; others are left out.
+    """
+    return re.sub(r"\\input\{sections/(\w+)\}", lambda found: sections.get(found[1], ""), tex)
 
 
 def captions(tex):
