@@ -1,19 +1,19 @@
 """Figure 16: what spectra add to labels on [alpha/M], against T_eff."""
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from xpsvae.plot.style import SINGLE, new_figure, save, styled
 
 ADDED = {  # what is added to labels and photometry: name, colour, line, marker, shift of its points [K]
     "latents": ("sVAE latents", "#B2182B", "-", "o", 0),
     "pca_6": ("PCA, 6 components", "#0072B2", (0, (4, 1.5)), "s", 12),
-    "swapped": ("latents, spectra swapped\nbetween twins (control)", "0.45", (0, (1, 1)), "D", -12),
+    "swapped": ("latents, residuals\nswapped (control)", "0.45", (0, (1, 1)), "D", -12),
 }
 ORDERED = {  # what orders the matched pairs
-    "base": ("labels +\nphot.", "0.25", "v"),
-    "base_pca_6": ("+ PCA", "#0072B2", "s"),
-    "base_latents": ("+ latents", "#B2182B", "o"),
+    "base": ("labels,\nphot.", "0.25", "v"),
+    "base_pca_6": ("with\nPCA", "#0072B2", "s"),
+    "base_latents": ("with\nlatents", "#B2182B", "o"),
 }
 
 
@@ -35,7 +35,8 @@ def draw(shares, pairs, even, edges):
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = new_figure(SINGLE, 3.3, squeeze=True)
+    figure, axes = new_figure(SINGLE, 3.5, squeeze=True)
+    lowest, highest = 0.0, 0.0
     low, high = np.asarray(edges[:-1], dtype=float), np.asarray(edges[1:], dtype=float)
     for name, (label, colour, line, marker, shift) in ADDED.items():
         bins = [shares[name][f"teff_{start:g}_{end:g}"] for start, end in zip(low, high, strict=True)]
@@ -44,6 +45,7 @@ def draw(shares, pairs, even, edges):
             continue
         values = np.array([entry["share"] for entry in bins if entry["share"] is not None])
         bounds = np.array([entry["interval"] for entry in bins if entry["share"] is not None]).T
+        lowest, highest = min(lowest, bounds.min()), max(highest, bounds.max())
         centre = ((low + high) / 2)[known] + shift
         axes.errorbar(
             centre,
@@ -62,11 +64,11 @@ def draw(shares, pairs, even, edges):
             zorder=3,
         )
     axes.axhline(0, color="0.3", lw=0.8, zorder=1)
-    top = axes.get_ylim()[1]
     axes.set(xlabel=r"$T_\mathrm{eff}$ [K]", ylabel="[α/M] variance explained\nbeyond labels and photometry")
     axes.set_xlim(low[0] - 40, high[-1] + 40)
-    axes.set_ylim(-0.09, 1.85 * top)
+    axes.set_ylim(lowest - 0.02, highest + 0.95 * (highest - lowest))  # room for legend and inset
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MultipleLocator(0.2))
     axes.legend(loc="upper left", fontsize=6.8)
     if pairs["right"]:
         _inset(axes, pairs, even)
@@ -75,7 +77,7 @@ def draw(shares, pairs, even, edges):
 
 def _inset(axes, pairs, even):
     """Fraction of pairs whose high-alpha star is given the larger [alpha/M]: all matched ones, and the even ones."""
-    inset = axes.inset_axes((0.665, 0.655, 0.315, 0.325))
+    inset = axes.inset_axes((0.64, 0.685, 0.345, 0.295))
     shown = [name for name in ORDERED if name in pairs["right"]]
     for control, shift, filled in ((pairs, -0.13, True), (even, 0.13, False)):
         for place, name in enumerate(shown if control["right"] else ()):
@@ -99,9 +101,10 @@ def _inset(axes, pairs, even):
     inset.set_xticks(range(len(shown)), [ORDERED[name][0] for name in shown], size=5.6)
     inset.tick_params(axis="x", which="both", length=0, pad=2)
     inset.tick_params(axis="y", labelsize=6)
-    inset.set_ylim(0.35, 1.0)
+    inset.set_ylim(0.42, 1.06)
+    inset.yaxis.set_major_locator(MultipleLocator(0.2))
     inset.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    inset.set_title("pairs in the right order", size=6.4, pad=2)
+    inset.text(0.04, 0.95, "pairs in the right order", size=6.2, transform=inset.transAxes, va="top")
     inset.minorticks_off()
 
 
