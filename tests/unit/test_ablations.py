@@ -14,7 +14,8 @@ TRAINING = {"recipe": "quick", "n_latents": 6, "seed": 0, "validate_every": 1}
 
 def run(name, seed, **given):
     values = {measure: 1.0 + seed for measure in ablations.MEASURES}
-    return {"ablation": name, "seed": seed, "n_latents": 6} | values | {"live": 5} | given
+    training = {"training": {"recipe": "quick", "epochs": 100}}
+    return {"ablation": name, "seed": seed, "n_latents": 6} | training | values | {"live": 5} | given
 
 
 @pytest.mark.parametrize("name", ablations.variations([1, 10], published=True))

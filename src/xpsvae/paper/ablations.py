@@ -5,6 +5,7 @@ It stands apart from the other numbers, since `snakemake all` does not make it.
 
 from xpsvae.analysis.ablations import MEASURES, TITLES, by_latents
 from xpsvae.paper.latex import count, decimal, listing
+from xpsvae.tex import escape
 
 __all__ = ["ablation_macros", "rows", "to_tex"]
 
@@ -28,6 +29,8 @@ def ablation_macros(summary):
     best = min(known, key=lambda entry: entry["loss"]["median"], default=None)
     seeds = max((len(entry["seeds"]) for entry in entries.values()), default=0)
     return {
+        "AblationRecipe": escape(summary["recipe"]),
+        "AblationEpochs": count(summary["epochs"]),
         "AblationSeeds": count(seeds),
         "AblationFailed": _failures(summary["failed"]),
         "AblationLatents": count(best and best["n_latents"]),
