@@ -73,6 +73,9 @@ def test_words_follow_ranges_that_lie_apart():
     assert macros["AblationPlainFlux"] == "1.05" and macros["AblationPlainFluxVerdict"] == "closer"
     assert macros["AblationPlainAucVerdict"] == "the same within the seeds"
     assert macros["AblationColdFluxVerdict"] == "not known"
+    runs += [run("autoencoder", seed, flux_rmse=3.0, roc_auc=0.7 + 0.1 * seed) for seed in (0, 1)]
+    macros = words.ablation_macros(ablations.summarise(runs))
+    assert (macros["AblationAutoFluxVerdict"], macros["AblationAutoAucVerdict"]) == ("farther", "lower")
 
 
 def test_the_number_of_latents_of_the_lowest_loss():

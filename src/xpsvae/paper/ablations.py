@@ -65,12 +65,12 @@ def _contrast(prefix, entry, full):
         f"Ablation{prefix}FluxVerdict": _verdict(
             entry.get("flux_rmse"), full.get("flux_rmse"), "closer", "farther"
         ),
-        f"Ablation{prefix}AucVerdict": _verdict(full.get("roc_auc"), entry.get("roc_auc"), "lower", "higher"),
+        f"Ablation{prefix}AucVerdict": _verdict(entry.get("roc_auc"), full.get("roc_auc"), "lower", "higher"),
     }
 
 
 def _verdict(less, more, word, opposite):
-    """Say which of two measures is the smaller one; none of them where their ranges over the seeds overlap."""
+    """Choose ``word`` if the first measure is the smaller one, unless their ranges over the seeds overlap."""
     if not less or not more or None in (less["median"], more["median"]):
         return "not known"
     if less["highest"] < more["lowest"]:
