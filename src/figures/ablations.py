@@ -11,6 +11,7 @@ SHOWN = {  # measure: label of its axis
     "live": "Latents in use",
     "roc_auc": "ROC area",
 }
+BELOW = {"loss": ("rmse", "RMSE of coefficients")}  # losses with and without a scatter cannot be compared
 COLOUR, FULL = "#004488", "#BB5566"
 
 
@@ -44,13 +45,16 @@ def draw(summary):
             above.plot(*[[entry["n_latents"] for entry in numbers]] * 2, color="0.5", lw=0.8, ls=(0, (1, 1)))
             above.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         places = range(len(parts) - 1, -1, -1)
+        measure, label = BELOW.get(measure, (measure, label))
         _points(below, list(zip(places, (entry[measure] for entry in parts.values()), strict=True)))
         full = next(iter(parts.values()))[measure]
         if full["median"] is not None:
             below.axvspan(full["lowest"], full["highest"], color=FULL, alpha=0.15, lw=0)
         below.set(xlabel=label, ylim=(-0.6, len(parts) - 0.4), yticks=list(places))
         below.set_yticklabels(list(parts) if column == 0 else [])
-        below.xaxis.set_major_locator(MaxNLocator(3))
+        below.xaxis.set_major_locator(MaxNLocator(3, integer=measure == "live"))
+        if measure == "live":
+            below.set_xlim(-0.3, max(entry["n_latents"] for entry in parts.values()) + 0.3)
         below.tick_params(axis="y", which="both", left=False, right=False)
         below.yaxis.set_minor_locator(MaxNLocator(1))
     return figure

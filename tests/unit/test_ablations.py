@@ -14,7 +14,8 @@ TRAINING = {"recipe": "quick", "n_latents": 6, "seed": 0, "validate_every": 1}
 
 def run(name, seed, **given):
     values = {measure: 1.0 + seed for measure in ablations.MEASURES}
-    return {"ablation": name, "seed": seed, "n_latents": 6} | values | {"live": 5} | given
+    training = {"training": {"recipe": "quick", "epochs": 100}}
+    return {"ablation": name, "seed": seed, "n_latents": 6} | training | values | {"live": 5} | given
 
 
 @pytest.mark.parametrize("name", ablations.variations([1, 10], published=True))
@@ -72,6 +73,9 @@ def test_words_follow_ranges_that_lie_apart():
     assert macros["AblationPlainFlux"] == "1.05" and macros["AblationPlainFluxVerdict"] == "closer"
     assert macros["AblationPlainAucVerdict"] == "the same within the seeds"
     assert macros["AblationColdFluxVerdict"] == "not known"
+    runs += [run("autoencoder", seed, flux_rmse=3.0, roc_auc=0.7 + 0.1 * seed) for seed in (0, 1)]
+    macros = words.ablation_macros(ablations.summarise(runs))
+    assert (macros["AblationAutoFluxVerdict"], macros["AblationAutoAucVerdict"]) == ("farther", "lower")
 
 
 def test_the_number_of_latents_of_the_lowest_loss():

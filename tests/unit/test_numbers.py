@@ -433,7 +433,8 @@ OUTLIERS = {
     "unusual": {"metal_poor": {"n": 20, "above": 5}, "hottest": {"n": 40, "above": 30}},
 }
 RUNS = [
-    {"ablation": name, "seed": 0, "n_latents": 6} | dict.fromkeys(ablations.MEASURES, 1.0)
+    {"ablation": name, "seed": 0, "n_latents": 6, "training": {"recipe": "quick", "epochs": 100}}
+    | dict.fromkeys(ablations.MEASURES, 1.0)
     for name in ablations.variations([])
 ]
 

@@ -131,14 +131,16 @@ def summarise(runs):
     Parameters
     ----------
     runs : list of dict
-        ``ablation``, ``seed``, ``n_latents``, and either ``failed`` (a sentence), or the `MEASURES`.
+        ``ablation``, ``seed``, ``n_latents``, ``training`` (`settings`), and either ``failed``
+        (a sentence), or the `MEASURES`.
 
     Returns
     -------
     dict
         ``ablations``: by name, ``n_latents``, ``seeds`` (those that count) and of each measure ``median``,
         ``lowest`` and ``highest`` over them; None where no run counts or the measure has no meaning. ``failed``:
-        ablation, seed and why of the runs that do not count. ``interval``: what the bounds are.
+        ablation, seed and why of the runs that do not count. ``recipe`` and ``epochs`` of the full model.
+        ``interval``: what the bounds are.
     """
     failed = [
         {"ablation": run["ablation"], "seed": run["seed"], "why": why}
@@ -153,7 +155,10 @@ def summarise(runs):
         entries[name] = {"n_latents": members[0]["n_latents"], "seeds": [run["seed"] for run in good]} | {
             measure: _spread([run[measure] for run in good]) for measure in MEASURES
         }
+    training = runs[0]["training"]
     return {
+        "recipe": training["recipe"],
+        "epochs": training["epochs"],
         "ablations": entries,
         "failed": failed,
         "interval": "median, lowest and highest over the seeds that count",

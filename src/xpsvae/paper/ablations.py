@@ -5,6 +5,7 @@ It stands apart from the other numbers, since `snakemake all` does not make it.
 
 from xpsvae.analysis.ablations import MEASURES, TITLES, by_latents
 from xpsvae.paper.latex import count, decimal, listing
+from xpsvae.tex import escape
 
 __all__ = ["ablation_macros", "rows", "to_tex"]
 
@@ -28,6 +29,8 @@ def ablation_macros(summary):
     best = min(known, key=lambda entry: entry["loss"]["median"], default=None)
     seeds = max((len(entry["seeds"]) for entry in entries.values()), default=0)
     return {
+        "AblationRecipe": escape(summary["recipe"]),
+        "AblationEpochs": count(summary["epochs"]),
         "AblationSeeds": count(seeds),
         "AblationFailed": _failures(summary["failed"]),
         "AblationLatents": count(best and best["n_latents"]),
@@ -62,12 +65,12 @@ def _contrast(prefix, entry, full):
         f"Ablation{prefix}FluxVerdict": _verdict(
             entry.get("flux_rmse"), full.get("flux_rmse"), "closer", "farther"
         ),
-        f"Ablation{prefix}AucVerdict": _verdict(full.get("roc_auc"), entry.get("roc_auc"), "lower", "higher"),
+        f"Ablation{prefix}AucVerdict": _verdict(entry.get("roc_auc"), full.get("roc_auc"), "lower", "higher"),
     }
 
 
 def _verdict(less, more, word, opposite):
-    """Say which of two measures is the smaller one; none of them where their ranges over the seeds overlap."""
+    """Choose ``word`` if the first measure is the smaller one, unless their ranges over the seeds overlap."""
     if not less or not more or None in (less["median"], more["median"]):
         return "not known"
     if less["highest"] < more["lowest"]:
