@@ -68,3 +68,9 @@ rule all:
 
 
 include: "rules/archive.smk"
+
+
+# Snakemake says of a misspelt target only that no rule produces it.
+for word in sys.argv[1:] if workflow.is_main_process else ():
+    if near := misspelt(word, [each.name for each in workflow.rules]):
+        raise WorkflowError(f"there is no target '{word}': {near}.")

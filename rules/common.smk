@@ -28,7 +28,7 @@ from snakemake.exceptions import WorkflowError
 
 from xpsvae import choices, cluster, dependencies, locks
 from xpsvae.config import resolve, training
-from xpsvae.errors import InputError
+from xpsvae.errors import InputError, misspelt
 from xpsvae.paper.page import figure_alias, figure_title
 from xpsvae.provenance import config_hash
 

@@ -136,7 +136,7 @@ def decode(latents, model, device, output, overwrite):
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the model.")
-@click.option("--recipe", default="fast", show_default=True, help="fast or published.")
+@click.option("--recipe", default="fast", show_default=True, help="fast, quick or published.")
 @click.option("--epochs", type=int, help="Passes over the stars, in place of the recipe's.")
 @click.option("--batch-size", type=int, help="Stars a step, in place of the recipe's.")
 @click.option("--n-latents", type=int, default=6, show_default=True)
@@ -156,9 +156,31 @@ def train(inputs, output, epochs, batch_size, **given):
 
 
 @main.command()
+@click.argument("one", type=click.Path())
+@click.argument("other", type=click.Path())
+def compare(one, other):
+    """Say in what two builds differ: Table 1, verdicts on claims, settings, code.
+
+    ONE and OTHER are folders of results: results/library, or a results folder with one dataset.
+    """
+    from xpsvae.paper.differences import compare as told
+
+    click.echo(told(one, other))
+
+
+@main.command()
 @click.argument("model", required=False, type=click.Path())
-def info(model):
-    """Say what a model is; by default the one that ships."""
+@click.option(
+    "--number", help="Say where this number of the paper comes from: the name of its macro, AccLatent."
+)
+@click.option("--results", default="results", show_default=True, help="Of which build, with --number.")
+def info(model, number, results):
+    """Say what a model is, by default the one that ships; or where a number of the paper comes from."""
+    if number is not None:
+        from xpsvae.paper.origin import describe_number
+
+        click.echo(describe_number(number, results))
+        return
     from xpsvae.own_stars.pretrained import load
     from xpsvae.products import read_json
 

@@ -1,7 +1,9 @@
 """Two small builds, and what is said of their differences."""
 
 import pytest
+from click.testing import CliRunner
 
+from xpsvae.cli import main
 from xpsvae.errors import InputError
 from xpsvae.paper.differences import METRICS, compare, find_build
 from xpsvae.products import write_json
@@ -66,3 +68,9 @@ def test_a_build_without_audit_or_provenance_is_compared_all_the_same(builds):
         (builds[1] / path).unlink()
     told = compare(*builds)
     assert "Claims: only one build has audit/claims.json" in told and "abc -> unknown" in told
+
+
+def test_the_console_tells_them(builds):
+    told = CliRunner().invoke(main, ["compare", *map(str, builds)])
+    assert told.exit_code == 0 and told.output == compare(*builds) + "\n"
+    assert CliRunner().invoke(main, ["compare", str(builds[0]), "nowhere"]).exit_code == 1

@@ -1,7 +1,9 @@
 """Where a number of the paper comes from, in a build of three files."""
 
 import pytest
+from click.testing import CliRunner
 
+from xpsvae.cli import main
 from xpsvae.errors import InputError
 from xpsvae.paper.origin import describe_number
 from xpsvae.products import write_json, write_text
@@ -54,3 +56,10 @@ def test_an_unknown_number_is_answered_with_the_nearest(name, build):
 def test_a_product_without_a_log_is_said(build, tmp_path):
     (tmp_path / "results/library/logs/corrected/classify_alpha.log").unlink()
     assert "no log says which job wrote it" in describe_number("AccLatent", build)
+
+
+def test_the_console_tells_it(build):
+    told = CliRunner().invoke(main, ["info", "--number", "AccLatent"])
+    assert told.exit_code == 0 and "rule classify_alpha" in told.output
+    wrong = CliRunner().invoke(main, ["info", "--number", "AccLatnt"])
+    assert wrong.exit_code == 1 and "did you mean 'AccLatent'" in wrong.output
