@@ -107,11 +107,8 @@ def test_figures_of_coefficients_are_drawn_and_those_of_flux_say_why_not():
     assert flux == {} and set(per_star) == {"rmse_coefficient_svae", "rmse_coefficient_pca"}
     expected = (predictions["svae"].coefficients - x)[:, [0, 51]] / 0.5
     np.testing.assert_allclose(leading["svae"][:, [0, 5]], expected)
-    cards = [
-        {"model": name, "label": name, "color": "#004488", "linestyle": "-", "marker": "o", "cmap": "Blues",
-         "knows_labels": False}
-        for name in predictions
-    ]  # fmt: skip
+    look = {"color": "#004488", "linestyle": "-", "marker": "o", "cmap": "Blues"}
+    cards = [{"model": name, "label": name, "look": look, "knows_labels": False} for name in predictions]
     comparison = summary | {"models": cards}
     draw = {name: runpy.run_path(str(ROOT / f"src/figures/{name}.py"))["draw"] for name in (
         "lam_coeff_errs", "compare_lam", "zgr_rel_errs", "compare_zgr")}  # fmt: skip

@@ -121,8 +121,8 @@ def iter_spectra(source, sampled_by="archive", sizes=None):
     source, sampled_by
         See `read`.
     sizes : tuple of two int, optional
-        Coefficients of BP and of RP; a file whose spectra have others is refused. By default those of most
-        spectra of the first block; other ones cannot be used.
+        Coefficients of BP and of RP that are wanted; a file whose spectra have others is refused. Those of a file
+        are what most spectra of its first block have; other spectra of it cannot be used.
 
     Yields
     ------
@@ -131,7 +131,7 @@ def iter_spectra(source, sampled_by="archive", sizes=None):
     """
     if sampled_by not in ("archive", "gaiaxpy"):
         raise InputError(f"sampled_by is {sampled_by!r}: give 'archive' or 'gaiaxpy'.")
-    found = list(sizes or (0, 0))
+    found = [0, 0]
     for one in source if isinstance(source, list | tuple) else [source]:
         if isinstance(one, Spectra):
             blocks_of_one = [one]
