@@ -38,7 +38,16 @@ def draw(comparison):
     lowest = min(min(statistics[model]["ratio"]) for model in others)
     axes.set_ylim(0.75 * min(lowest, 1), 1.5 * highest)
     axes.set_xlabel("Coefficient number")
-    panels[0].legend(loc="upper right")
+    if len(others) <= 2:
+        panels[0].legend(loc="upper right")
+    else:  # would hide points
+        figure.legend(
+            *panels[0].get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=2,
+            columnspacing=1,
+            frameon=False,
+        )
     arrow = {"arrowstyle": "-|>", "color": "black", "lw": 0.9}
     where = {"xy": (0.72, 0.9), "xytext": (0.72, 0.55), "xycoords": "axes fraction", "ha": "center"}
     panels[1].annotate("sVAE closer to the data", arrowprops=arrow, **where)

@@ -59,12 +59,15 @@ def draw(stars, comparison):
         panels[row, 0].set(ylabel=name, ylim=_limits(stars, kind, models))
     for axes, numeral in zip(panels.flat, ROMAN, strict=True):
         note(axes, f"({numeral})", style="italic")
-    handles, names = panels[1, 0].get_legend_handles_labels()
+    lines = {}  # a model that knows nothing of coefficients has a line in the last row alone
+    for axes in panels[1:, 0]:
+        for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            lines.setdefault(name, line)
     top = panels[0, 0].get_legend_handles_labels()
     few = Patch(facecolor="none", edgecolor="0.55", hatch="////", lw=0)
     figure.legend(
-        [*handles, *top[0], few],
-        [*names, *top[1], f"fewer than {FEW} stars beyond"],
+        [*lines.values(), *top[0], few],
+        [*lines, *top[1], f"fewer than {FEW} stars beyond"],
         loc="outside upper center",
         ncols=5,
         columnspacing=1.2,
