@@ -5,7 +5,7 @@ CORES ?= all
 # Not the console scripts of .venv: their first line holds the path of the clone, and a kernel reads little of it.
 RUN := .venv/bin/python -m
 
-.PHONY: paper test test-slurm lint lock install fresh clean
+.PHONY: paper test test-slurm lint lock install fresh docs clean
 
 paper: install
 	$(RUN) snakemake all --cores $(CORES) --config dataset=$(DATASET)
@@ -35,6 +35,12 @@ install:
 # Resolve requirements.in anew, for all Pythons of the range at once.
 lock: install
 	.venv/bin/python envs/lock.py
+
+# The pages of docs/ as a site in site/; its tools stay out of .venv.
+docs: install
+	test -x .docs/bin/mkdocs || .venv/bin/python -m venv .docs
+	.docs/bin/python -m pip install --quiet -r envs/requirements-docs.txt
+	.docs/bin/python -m mkdocs build --quiet
 
 # `make` in new Debian systems, and what the Dockerfile says; as root, a quarter of an hour. See the script.
 fresh:

@@ -139,6 +139,10 @@ def made(output, variant=choices.CORRECTED):
 
 
 onstart:
+    # results of any name are no part of a clone
+    os.makedirs(config["results"], exist_ok=True)
+    with open(f"{config['results']}/.gitignore", "w", encoding="utf-8") as ignored:
+        ignored.write("*\n")
     # what no node can take would wait in the queue for ever
     if workflow.executor_plugin.name == "slurm":
         try:
