@@ -12,6 +12,7 @@ include: "rules/model.smk"
 include: "rules/tracks.smk"
 include: "rules/alpha.smk"
 include: "rules/comparison.smk"
+include: "rules/explorer.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
@@ -42,6 +43,7 @@ rule all:
                 rules.build_residuals,
                 rules.count_components,
                 rules.build_numbers,
+                rules.build_explorer,
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],
