@@ -15,6 +15,7 @@ include: "rules/ablations.smk"
 include: "rules/comparison.smk"
 include: "rules/audit.smk"
 include: "rules/checks.smk"
+include: "rules/explorer.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
@@ -49,6 +50,7 @@ rule all:
                 rules.build_residuals,
                 rules.count_components,
                 rules.build_numbers,
+                rules.build_explorer,
             )
         ],
         [made(rules.classify_alpha.output, f"{choices.ONLY}{key}") for key in QUOTED],

@@ -85,6 +85,7 @@ CHOICES = {
             "build_metallicity_tracks": "latent",
             "build_alpha_tracks": "latent",
             "classify_alpha": "latent",
+            "build_explorer": "latent",
             **dict.fromkeys(_LATENT_FIGURES, "latent"),
         },
     ),
