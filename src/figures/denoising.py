@@ -39,7 +39,7 @@ def draw(summary):
         xlim=(summary["wavelength"][0], summary["wavelength"][-1]),
         ylim=(0, None),
     )
-    axes.legend(loc="upper right", ncols=2)
+    axes.legend(loc="lower center", ncols=2)
     return figure
 
 

@@ -24,8 +24,8 @@ with job(snakemake):
     colour = bp - rp
     coefficients, errors = read_array(given.coefficients), read_array(given.errors)
     growth = denoising.noise_model(magnitude, colour, errors / flux[:, None])
-    bright = read_table(given.split, ["test"])["test"].to_numpy(bool)
-    bright &= (magnitude <= denoising.BRIGHT) & np.isfinite(colour)
+    test = read_table(given.split, ["test"])["test"].to_numpy(bool)
+    bright = test & (magnitude <= denoising.BRIGHT) & np.isfinite(colour)
     if not bright.any():
         raise InputError(f"no test star has G <= {denoising.BRIGHT:g}: take more stars (library: limit).")
     x, x_err = standardise.standardise(coefficients[bright], errors[bright], flux[bright], mu, sigma)
