@@ -94,7 +94,7 @@ def _ratios(axes, ratios):
     axes.xaxis.set_minor_formatter(NullFormatter())
     _names(
         axes,
-        [f"{_symbols(each['quantity']).removeprefix('median log10 ')}\n({key})" for key, each, _ in ratios],
+        [f"{_symbols(each['quantity'].replace('log10 ', ''))}\n({key})" for key, each, _ in ratios],
     )
     axes.set_xlabel("As published / corrected")
 
@@ -108,7 +108,7 @@ def _names(axes, names):
 
 def _symbols(text):
     """Put what is written plainly into letters."""
-    for plain, shown in (("T_eff", r"$T_\mathrm{eff}$"), ("lambda", "λ"), ("alpha", "α"), ("log10", "log")):
+    for plain, shown in (("T_eff", r"$T_\mathrm{eff}$"), ("lambda", "λ"), ("alpha", "α")):
         text = text.replace(plain, shown)
     return text
 

@@ -30,7 +30,6 @@ with job(snakemake):
         marks=marks.loc[frame.index],
         n_good=int(subsets["good"].sum()),
         ablations=read_json(files.ablations) if "ablations" in files.keys() else None,
-        dataset=snakemake.config["dataset"],
     )
     report = claims.judged(claims.measured(given, **params.settings))
     for claim in report["claims"]:

@@ -22,9 +22,7 @@ RED = (640.0, 900.0)  # [nm]
 COOL, LOW_LOGG = 4000.0, 1.0  # [K], [dex]
 NEIGHBOURS = 50  # training stars: their distance measures density among the labels
 SCALES = {"teff": 200.0, "logg": 0.3, "m_h": 0.2}  # [K], [dex]: unit of distance in each label
-A_TIME = (
-    "a time is no product of a build that repeats its bytes; see results/{dataset}/benchmarks and {where}"
-)
+A_TIME = "times are no products; see {where}"
 
 
 def judged(found):
@@ -69,7 +67,7 @@ def measured(given, *, fixed_m_h, fixed_m_h_half_width, n_bootstrap, seed):
         ``dimensions``, ``latent_summary``, ``kiel``, ``metallicity``, ``alpha_tracks``, ``directions``,
         ``alpha_summary``, ``frame`` (giants of pristine labels with latents), ``marks`` (theirs), ``stars`` and
         ``split`` (all), ``n_good``, ``per_star``, ``spectra``, ``flux``, ``leading``, ``comparison``, ``ablations``
-        (or None), ``dataset``.
+        (or None).
     fixed_m_h, fixed_m_h_half_width : float
         Of the track at fixed [M/H] [dex].
     n_bootstrap, seed : int
@@ -104,11 +102,11 @@ def measured(given, *, fixed_m_h, fixed_m_h_half_width, n_bootstrap, seed):
         **_ablated(given.ablations),
     }
     for name, where in (
-        ("seconds_to_project", "docs/dr3.md"),
-        ("training_six_hours", "model/history.csv for the steps that it took"),
+        ("seconds_to_project", "benchmarks/embed_shard"),
+        ("training_six_hours", "benchmarks/train_svae.tsv"),
         ("dr3_gpu_days", "docs/dr3.md"),
     ):
-        found[name] = _unknown(A_TIME.format(dataset=given.dataset, where=where))
+        found[name] = _unknown(A_TIME.format(where=where))
     return found
 
 

@@ -41,6 +41,7 @@ IN_WORDS = {  # within a sentence
     "pairs_even": "even pairs",
 }
 ORDERED = {"base": "labels and photometry", "base_latents": "and latents", "latents": "latents alone"}
+LINES = 20  # of the audit on a page
 PUBLISHED_RMSE = 0.0492  # [dex] of [alpha/M], a perceptron on the coefficients of the authors' pristine stars
 
 
@@ -341,7 +342,7 @@ def claims_table(claims):
             )
             for entry in part
         )
-        tables.append(rf"""\begin{{deluxetable*}}{{P{{4.9cm}}P{{1.5cm}}P{{3.0cm}}P{{4.7cm}}P{{1.5cm}}}}
+        tables.append(rf"""\begin{{deluxetable*}}{{P{{4.8cm}}P{{1.4cm}}P{{2.9cm}}P{{5.7cm}}P{{1.3cm}}}}
 \tablecaption{{{caption}{label}}}
 \tabletypesize{{\footnotesize}}
 \tablehead{{\colhead{{Claim}} & \colhead{{Original}} & \colhead{{Here}} & \colhead{{Rule}} & \colhead{{Verdict}}}}
@@ -400,13 +401,16 @@ def audit_table(report):
                 else prose(each["why"] or ""),
             ]
             lines.append((number == 0, " & ".join(cells)))
-    tables, part, parts = [], [], []
+    each, parts = (
+        -(-len(lines) // -(-len(lines) // LINES)),
+        [[]],
+    )  # parts of about equal length, at most LINES
     for is_first, line in lines:
-        if is_first and len(part) >= 16:
-            parts.append(part)
-            part = []
-        part.append(line)
-    for number, lines_ in enumerate([*parts, part]):
+        if is_first and len(parts[-1]) >= each:
+            parts.append([])
+        parts[-1].append(line)
+    tables = []
+    for number, lines_ in enumerate(parts):
         caption = "Published against corrected, on these stars" + (" (continued)" if number else "")
         label = "" if number else r"\label{tab:audit}"
         body = " \\\\\n".join(lines_)
