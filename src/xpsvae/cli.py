@@ -136,22 +136,21 @@ def decode(latents, model, device, output, overwrite):
 @main.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the model.")
-@click.option("--recipe", default="fast", show_default=True, help="fast, quick or published.")
+@click.option("--recipe", help="fast, quick or published; by default that of the model that ships.")
 @click.option("--epochs", type=int, help="Passes over the stars, in place of the recipe's.")
 @click.option("--batch-size", type=int, help="Stars a step, in place of the recipe's.")
-@click.option("--n-latents", type=int, default=6, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--n-latents", type=int, help="Dimensions of the latent space; by default 6.")
+@click.option("--seed", type=int, help="Of weights, order and noise; by default 0.")
 @click.option(
     "--held-out", type=float, default=0.1, show_default=True, help="Fraction that is only validated on."
 )
 @_SAMPLED_BY
 @_DEVICE
-def train(inputs, output, epochs, batch_size, **given):
+def train(inputs, output, **given):
     """Train a model on your own stars."""
     from xpsvae.own_stars.train import train as train_on
 
-    chosen = {"epochs": epochs, "batch_size": batch_size}
-    given |= {name: value for name, value in chosen.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
     click.echo(f"The model: {train_on(list(inputs), output, **given)}", err=True)
 
 

@@ -503,6 +503,11 @@ OTHERWISE = {
     "xp/basis.py:flux_errors.correlations": None,
     "compare/residuals.py:flux_residuals.flux_error": None,  # how errors are computed
     "compare/residuals.py:measure.flux_error": None,
+    "cli.py:_tabulate.spectra": None,  # whether they are given
+    "own_stars/archive.py:fetch_stars.url": "gaia_sdss.datalink.url",
+    "own_stars/pretrained.py:load.folder": None,
+    "own_stars/tables.py:describe.spectra": None,
+    "own_stars/tables.py:iter_table.spectra": None,
     "model/recipe.py:Recipe.seed": "training.seed",
     "model/recipe.py:Recipe.warm_up": None,  # of a schedule that does without
     "model/recipe.py:Recipe.restart_every": None,

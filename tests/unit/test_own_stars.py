@@ -346,12 +346,11 @@ def test_load_takes_results_and_models(tmp_path, model):
 
 
 def test_the_list_of_stars_comes_by_datalink(tmp_path, monkeypatch):
-    from xpsvae.own_stars import archive
-
     (tmp_path / "ids.csv").write_text(f"source_id\n{real_star.SOURCE_ID}\n")
     asked = []
 
     def fetch_datalink(url, source_ids, folder, **request):
+        assert url.startswith("https://gea.esac.esa.int")
         asked.extend(source_ids)
         return real_star.answer("csv")
 
@@ -360,4 +359,22 @@ def test_the_list_of_stars_comes_by_datalink(tmp_path, monkeypatch):
     run = CliRunner().invoke(main, ["encode", "--source-ids", str(tmp_path / "ids.csv"), "-o", str(output)])
     assert run.exit_code == 0, run.output
     assert asked == [real_star.SOURCE_ID] and len(Table.read(output)) == 1
-    assert archive.URL.startswith("https://gea.esac.esa.int")
+
+
+def test_the_console_trains_a_model_that_describes(library, tmp_path):
+    spectra, folder, output = (str(tmp_path / name) for name in ("stars.parquet", "mine", "out.fits"))
+    Table(as_table(*library)).write(spectra)
+    words = ["--epochs", "2", "--batch-size", "64", "--n-latents", "3"]
+    for arguments in (
+        ["train", spectra, "-o", folder, *words],
+        ["describe", spectra, "-o", output, "--model", folder],
+    ):
+        run = CliRunner().invoke(main, arguments)
+        assert run.exit_code == 0, run.output
+    made = sorted(path.name for path in (tmp_path / "mine").iterdir())
+    assert made == ["config.json", "history.csv", "normalisation.npz", "reference.json", "svae.safetensors"]
+    table = Table.read(output)
+    assert "mean_3" in table.colnames and "mean_4" not in table.colnames and np.isfinite(table["chi2"]).all()
+    assert xpsvae.load(folder).reference.n_stars == 270  # but for a tenth that is held out
+    run = CliRunner().invoke(main, ["train", spectra, "-o", folder])
+    assert run.exit_code == 1 and "holds a model already" in run.output

@@ -126,3 +126,34 @@ def test_memory_does_not_grow_with_the_files(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * block.nbytes
+
+
+def test_astropy_reads_units_of_a_table(tmp_path):
+    """As Quantities, of arrays too; a text that is missing and rows that are appended do no harm."""
+    from astropy import units
+    from astropy.table import QTable, Table
+
+    path = tmp_path / "stars.parquet"
+    frame = pd.DataFrame(
+        {
+            "source_id": [1, 2, 3],
+            "name": pd.Series(["a", None, "c" * 20], dtype="str"),
+            "teff": [5000.0, np.nan, 4000.0],
+            "flag": pd.Series([1, None, 3], dtype="Int64"),
+            "flux": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
+            "good": [True, False, True],
+        }
+    )
+    said = {"units": {"teff": "K", "flux": "W m-2 nm-1"}, "notes": {"teff": "of a < b & c"}}
+    with products.open_table(path, **said) as append:
+        append(frame)
+        append(frame)
+    table = QTable.read(path)
+    assert table["teff"].unit == units.K and table["teff"].info.description == "of a < b & c"
+    assert table["flux"].unit == units.W / units.m**2 / units.nm and table["flux"].shape == (6, 2)
+    np.testing.assert_array_equal(table["teff"].value, np.tile(frame["teff"], 2))
+    assert table["name"].tolist()[::2] == ["a", "c" * 20, "None"]
+    assert table["source_id"].dtype == np.int64
+    numbers = tmp_path / "numbers.parquet"
+    products.write_table(numbers, frame.drop(columns=["name", "good"]), **said)
+    assert Table.read(numbers, format="parquet.votable")["teff"].unit == units.K

@@ -8,10 +8,8 @@ from xpsvae.errors import InputError
 
 __all__ = ["fetch_stars"]
 
-URL = "https://gea.esac.esa.int/data-server/data"
 
-
-def fetch_stars(path, folder, url=URL, **request):
+def fetch_stars(path, folder, url="https://gea.esac.esa.int/data-server/data", **request):
     """Bring the XP_CONTINUOUS spectra of stars; what is there already is not asked for again.
 
     Parameters

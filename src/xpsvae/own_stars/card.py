@@ -239,9 +239,10 @@ It stands in for a G flux that a file lacks.
 
 ## Where it holds, and where not
 
-- Stars like the training stars: within the ranges above, mostly cool giants and dwarfs that APOGEE observed.
-- Not for white dwarfs, hot stars, galaxies and quasars, nor for stars much fainter than the faintest: `describe` gives
-  `outlier_percentile`, `distance_percentile`, and the warnings `poor_fit`, `far`, `faint`, `bright`.
+- Stars like the training stars: within the ranges above, as APOGEE observed them, and no fainter than their faintest
+  ones.
+- Not for white dwarfs, galaxies and quasars. Of what it was not made for, `describe` says so by `outlier_percentile`,
+  `distance_percentile`, and the warnings `poor_fit`, `far`, `faint`, `bright`.
 - Not for spectra of Gaia DR4, which have 51 + 55 coefficients in another basis: train on such ones.
 - Latents are not labels. What they know of labels is in the paper that this workflow builds.
 

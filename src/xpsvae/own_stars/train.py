@@ -1,5 +1,6 @@
 """Train a model on one's own spectra, with all that `xpsvae.describe` needs of it."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def train(source, folder, held_out=0.1, device=None, sampled_by="archive", **tra
         **training,
     )
     save(folder, fitted, normalisation)
+    with contextlib.suppress(OSError):
+        (folder / "checkpoints").rmdir()  # but for those of another run
     rows = training_rows
     write_reference(
         folder / "reference.json",
