@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from xpsvae import choices
-from xpsvae.analysis import alpha, classify, dimensions, tracks
+from xpsvae.analysis import alpha, classify, dimensions, explorer, tracks
 from xpsvae.analysis.sample import latent_columns, sample
 from xpsvae.catalog import cuts
 from xpsvae.choices import CHOICES, flipped, given, require_shown, variants
@@ -276,6 +276,13 @@ class World:
         arrays = coefficients, 0.01 * coefficients, self.model, self.x_err
         table = tracks.track_spectra(kiel, self.stars, *arrays, normalisation, giants=giants)
         return np.stack(table["flux"])
+
+    def build_explorer(self, latent):
+        coefficients = (5 + 0.1 * self.x) * self.scale * 1e4
+        arrays = coefficients, 0.01 * coefficients, self.model, self.x_err
+        normalisation = {"mu": 5 * self.scale, "sigma": 0.1 * self.scale}
+        stars = explorer.pick(self.frame(latent), 20, seed=0)
+        return explorer.collect(stars, *arrays, normalisation)["latents"]
 
     def build_residuals(self, **choice):
         known = np.arange(len(self.x)) % 4 > 0

