@@ -113,7 +113,7 @@ def test_a_variant_like_no_other_is_answered_with_all_there_are():
 def test_a_steered_rule_exists_and_is_given_its_choices(rule):
     if rule.startswith("fig_"):
         script = PROJECT / "src" / "figures" / f"{rule.removeprefix('fig_')}.py"
-        assert f'"{script.stem}":' in RULES.split("FIGURES = {")[1].split("\n}")[0]
+        assert f'"{script.stem}":' in RULES.split("\nFIGURES = {")[1].split("\n}")[0]
     else:
         assert len(re.findall(rf"^ *rule {rule}:$", RULES, re.MULTILINE)) == 1
         body = RULES.split(f"rule {rule}:")[1].split("\nrule ")[0]
@@ -389,7 +389,9 @@ def test_needs_are_columns_of_the_catalogue():
 
 
 def test_the_analysis_never_asks_for_a_variant_by_name():
-    modules = [path for path in (PROJECT / "src" / "xpsvae").rglob("*.py") if path.name != "choices.py"]
+    # the audit sets both values side by side; a recalibration has numbers before and after it
+    named = {"choices.py", "audit.py", "audit_numbers.py", "calibration.py"}
+    modules = [path for path in (PROJECT / "src" / "xpsvae").rglob("*.py") if path.name not in named]
     asking = [
         path.name
         for path in modules

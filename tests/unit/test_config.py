@@ -532,10 +532,6 @@ OTHERWISE = {
     "audit/audit.py:_scores.seeds": None,
     "audit/audit.py:_giants.window": None,
     "cli.py:_tabulate.spectra": None,
-    "own_stars/archive.py:fetch_stars.url": "gaia_sdss.datalink.url",
-    "own_stars/pretrained.py:load.folder": None,
-    "own_stars/tables.py:describe.spectra": None,
-    "own_stars/tables.py:iter_table.spectra": None,
     "paper/origin.py:describe_number.results": None,
     "analysis/dimensions.py:beyond.folds": None,  # of latents, not of the audit's stars
 }

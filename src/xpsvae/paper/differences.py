@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from xpsvae.choices import CORRECTED
 from xpsvae.errors import InputError, suggestion
 from xpsvae.products import read_json
 
@@ -14,7 +15,7 @@ METRICS = {
     "balanced_accuracy": "balanced",
     "roc_auc": "AUC",
 }
-TABLE = "corrected/tables/table1.json"
+TABLE = f"{CORRECTED}/tables/table1.json"
 
 
 def find_build(path):

@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 
+from xpsvae.choices import CORRECTED
 from xpsvae.errors import InputError, suggestion
 from xpsvae.paper.differences import find_build
 from xpsvae.products import read_json
 
 __all__ = ["describe_number"]
 
-VARIANT = "corrected"  # what the paper shows
+VARIANT = CORRECTED  # what the paper shows
 
 
 def describe_number(name, results="results"):
