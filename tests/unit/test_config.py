@@ -531,7 +531,6 @@ OTHERWISE = {
     # Of the same names, but no keys: products, a wavelength range, arguments of the console.
     "audit/audit.py:_scores.seeds": None,
     "audit/audit.py:_giants.window": None,
-    "cli.py:_tabulate.spectra": None,
     "paper/origin.py:describe_number.results": None,
     "analysis/dimensions.py:beyond.folds": None,  # of latents, not of the audit's stars
 }
