@@ -28,9 +28,9 @@ VARIATIONS = {  # recipe, and what is done differently
     "published, KL warm-up 0.7": ("published", {"kl_warm_up": 0.7}),
     "published, free bits 0.1": ("published", {"free_bits": 0.1}),
     "fast": ("fast", {}),
-    "fast, no KL warm-up": ("fast", {"kl_warm_up": 0.0}),
-    "fast, free bits 0.1": ("fast", {"free_bits": 0.1}),
-    "fast, KL power and narrow posteriors of quick": ("fast", {"kl_power": 3.0, "first_sigma": 0.05}),
+    "fast-linear": ("fast-linear", {}),
+    "fast-linear, no KL warm-up": ("fast-linear", {"kl_warm_up": 0.0}),
+    "fast-linear, free bits 0.1": ("fast-linear", {"free_bits": 0.1}),
     "quick": ("quick", {}),
     "quick, linear KL warm-up": ("quick", {"kl_power": 1.0}),
     "quick, wide posteriors": ("quick", {"first_sigma": 1.0}),
@@ -39,6 +39,7 @@ LOOKS = {
     "quick": style.Look("quick", "#DDAA33", (0, (1, 1))),
     "published": style.Look("published", "#BB5566", (0, (4, 1.5))),
     "fast": style.Look("fast", "#004488"),
+    "fast-linear": style.Look("fast-linear", "#6699CC", (0, (5, 1, 1, 1))),
 }
 METRICS = {"accuracy": "accuracy", "recall_high": "P_high", "recall_low": "P_low", "roc_auc": "AUC"}
 VALIDATIONS = 500  # of a run, about

@@ -346,7 +346,9 @@ def test_a_recipe_of_ones_own_has_to_be_whole():
     own = RECIPES["published"] | {"epochs": 7}
     assert choose("mine", **own) == Recipe("mine", **own)
     del own["epochs"], own["schedule"]
-    with pytest.raises(InputError, match="recipe is 'mine': .*published, quick, fast, .*epochs, schedule, too"):
+    with pytest.raises(
+        InputError, match="recipe is 'mine': .*published, quick, fast, .*epochs, schedule, too"
+    ):
         choose("mine", **own)
 
 

@@ -43,6 +43,18 @@ RECIPES = {
         "warm_up": 0.3,
         "weight_decay": 0.01,
         "kl_warm_up": 0.7,
+        "kl_power": 3.0,
+        "first_sigma": 0.05,
+        "free_bits": 0.0,
+    },
+    "fast-linear": {
+        "epochs": 300,
+        "batch_size": 512,
+        "schedule": "one-cycle",
+        "learning_rate": 0.02,
+        "warm_up": 0.3,
+        "weight_decay": 0.01,
+        "kl_warm_up": 0.7,
         "free_bits": 0.0,
     },
 }
