@@ -47,7 +47,7 @@ SHOWN = {
     "classifier_sample": ["tables/table1.csv", "figures/confusion_matrices.pdf"],
 }
 # Figures that no choice bears on.
-ALIKE = {"svae_arch", "alpha_beyond_labels", "audit"}
+ALIKE = {"svae_arch", "alpha_beyond_labels", "audit", "calibration", "denoising", "ablations"}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def test_everything_is_made(clone):
     assert "corrected/tables/table1.tex" in products
     figures = {name for name in products if name.startswith("corrected/figures/")}
     scripts = {path.stem for path in (clone.folder / "src" / "figures").glob("*.py")}
-    scripts -= {"training_curve"}  # of the report
+    scripts -= {"training_curve", "ablations"}  # of the report, and of `snakemake ablations`
     assert figures == {f"corrected/figures/{name}.{form}" for name in scripts for form in ("pdf", "png")}
 
 
@@ -69,7 +69,8 @@ STYLE, PARALLEL, BASIS = (f"src/xpsvae/{name}.py" for name in ("plot/style", "mo
 
 
 def drawn(clone):
-    return [f"fig_{path.stem}" for path in (clone.folder / "src" / "figures").glob("*.py")]
+    scripts = {path.stem for path in (clone.folder / "src" / "figures").glob("*.py")} - {"ablations"}
+    return ["build_explorer", *(f"fig_{script}" for script in scripts)]
 
 
 def test_edited_module_reruns_what_imports_it(clone):
