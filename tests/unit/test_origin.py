@@ -11,6 +11,8 @@ from xpsvae.products import write_json, write_text
 NUMBERS = r"""% Written by a rule.
 \newcommand{\AccLatent}{0.883}
 \newcommand{\PaperAccLatent}{0.84}
+\newcommand{\ModelTexts}{One line,
+and \textit{another}.}
 \newcommand{\IfHasFlags}[2]{#2}
 """
 
@@ -21,7 +23,9 @@ def build(tmp_path, monkeypatch):
     root = tmp_path / "results/library"
     product = "results/library/corrected/alpha/classifiers.json"
     write_json(root / "corrected/tables/table1.json", [])
-    write_json(root / "corrected/origins.json", {"AccLatent": [product], "PaperAccLatent": []})
+    write_json(
+        root / "corrected/origins.json", {"AccLatent": [product], "PaperAccLatent": [], "ModelTexts": []}
+    )
     write_text(root / "corrected/numbers.tex", NUMBERS)
     head = (
         "rule classify_alpha; script src/scripts/classify_alpha.py; xpsvae commit abc; dataset library: x 1\n"
@@ -45,6 +49,11 @@ def test_a_number_names_product_rule_script_commit_and_inputs(build):
 
 def test_a_quoted_number_says_so(build):
     assert "quoted from the literature" in describe_number("PaperAccLatent", build)
+
+
+def test_a_value_of_several_lines_is_shown_whole(build):
+    told = describe_number("ModelTexts", build)
+    assert told.startswith("ModelTexts = One line,\nand \\textit{another}.\n")
 
 
 @pytest.mark.parametrize("name", ["AccLatnt", "acclatent", "IfHasFlags"])

@@ -39,8 +39,11 @@ def describe_number(name, results="results"):
         raise InputError(
             f"{numbers} does not exist: build the paper first (make, or snakemake --cores 2 all)."
         )
+    text = numbers.read_text(encoding="utf-8")  # a value may have several lines
     values = dict(
-        re.findall(r"^\\newcommand\{\\(\w+)\}\{(.*)\}$", numbers.read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(
+            r"^\\newcommand\{\\(\w+)\}\{(.*?)\}$(?=\n\\newcommand|\s*\Z)", text, re.MULTILINE | re.DOTALL
+        )
     )
     name = name.lstrip("\\")
     if name not in values:
