@@ -347,6 +347,7 @@ AUDITED = {
     "enceladus": (rules.split_alpha, 0),
     "alpha_tracks": (rules.build_alpha_tracks, 0),
 }
+PATHS = {name: maker.output[place] for name, (maker, place) in AUDITED.items()}
 # What is read of each variant with one choice as published. Choices that are not here show in a figure alone, and
 # what they do is read from the corrected products.
 VARIED_PRODUCTS = {
@@ -369,12 +370,6 @@ VARIED_PRODUCTS = {
         else {"aspcapflag_bits": ["subsets"], "gse_selection": ["enceladus"]}
     ),
 }
-
-
-def audited(name, variant=choices.CORRECTED):
-    """Give a product that the audit reads, in one variant."""
-    maker, place = AUDITED[name]
-    return made(maker.output, variant)[place]
 
 
 # Figures that a choice changes, drawn as published beside the corrected ones by `audit_full`.
@@ -406,9 +401,9 @@ PUBLISHED_FIGURES = {
 }
 THE_PAPER_ITSELF = (
     {
-        "published_cutflow": audited("cutflow", choices.PUBLISHED),
-        "published_classifiers": audited("classifiers", choices.PUBLISHED),
-        "published_flux": audited("flux", choices.PUBLISHED),
+        "published_cutflow": made([PATHS["cutflow"]], choices.PUBLISHED)[0],
+        "published_classifiers": made([PATHS["classifiers"]], choices.PUBLISHED)[0],
+        "published_flux": made([PATHS["flux"]], choices.PUBLISHED)[0],
     }
     if config["model"]["source"] == "published"
     else {}
@@ -418,9 +413,9 @@ THE_PAPER_ITSELF = (
 rule build_audit:
     """Set published against corrected, for every place where text, code and figures of the paper disagree."""
     input:
-        **{name: audited(name) for name in AUDITED},
+        **{name: made([path])[0] for name, path in PATHS.items()},
         **{
-            f"{key}_{name}": audited(name, f"{choices.ONLY}{key}")
+            f"{key}_{name}": made([PATHS[name]], f"{choices.ONLY}{key}")[0]
             for key, names in VARIED_PRODUCTS.items()
             for name in names
         },
