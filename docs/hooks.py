@@ -12,7 +12,7 @@ PAGES = {"README.md": "index.md", "ARCHITECTURE.md": None, "CONTRIBUTING.md": No
 def on_files(files, config):
     """Add them to the site's files."""
     for name, target in PAGES.items():
-        text = (PROJECT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        text = (PROJECT / name).read_text(encoding="utf-8").replace("](docs/", "](").replace('"docs/', '"')
         files.append(File.generated(config, target or name, content=text))
     return files
 

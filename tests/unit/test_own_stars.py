@@ -124,7 +124,7 @@ def test_continuous_coefficients_are_brought_to_the_form_of_the_training_stars(t
         one, other = (xpsvae.encode(path, model)[0] for path in (continuous, sampled))
         return max(abs(one[f"mean_{k}"] - other[f"mean_{k}"]) / one[f"sigma_{k}"] for k in range(1, 7))
 
-    assert apart(model) < 0.1 and apart(plain_model) > 1
+    assert apart(model) < 0.3 and apart(plain_model) > 1
 
 
 def test_factors_calibrate_the_scatter(model, library):
