@@ -196,6 +196,7 @@ def test_a_model_is_its_module_and_a_line_of_configuration(clone, tmp_path):
                 "all",
                 "predict_dummy",
                 "build_residuals",
+                *("build_audit", "build_claims", "fig_audit"),
                 "build_numbers",
                 "build_paper",
                 "build_report",
