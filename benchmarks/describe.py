@@ -6,8 +6,8 @@ Reading and writing are included, imports and the loading of the model are not; 
 the cores.
 """
 
+import argparse
 import resource
-import sys
 import time
 
 import numpy as np
@@ -40,4 +40,10 @@ def _megabytes():
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", help="file of XP spectra")
+    parser.add_argument("output", help=".parquet, .ecsv or .fits")
+    given = parser.parse_args()
+    main(given.path, given.output)

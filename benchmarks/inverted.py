@@ -5,7 +5,7 @@
 Files of real XP_CONTINUOUS spectra; the answer of datalink that astroquery carries is added. Prints a table.
 """
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -38,4 +38,8 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("paths", nargs="*", metavar="FILE", help="XP_CONTINUOUS with coefficients")
+    main(parser.parse_args().paths)
