@@ -16,6 +16,7 @@ differs from system to system.
 import argparse
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -93,7 +94,7 @@ class System:
         mounts = [f"mount -t proc proc {self.root}/proc", f"mount --rbind /dev {self.root}/dev"]
         for path in self.binds:
             mounts += [f"mkdir -p {self.root}{path}", f"mount --bind -o ro {path} {self.root}{path}"]
-        home = "/root" if user == "root" else f"/home/{user}"
+        home = home_of(user)
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         variables = {"PATH": path, "HOME": home, **self.variables}
         inside = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
@@ -128,6 +129,11 @@ class System:
         print(f"          ms.pdf, {len(pdf) // 1000} kB", flush=True)
 
 
+def home_of(user):
+    """Home of a user of the new system, in which only root has the same as here."""
+    return pwd.getpwnam(user).pw_dir if user == "root" else f"/home/{user}"
+
+
 def run_readme(system, as_user, test):
     """Type what the README says, in its order."""
     readme = (ROOT / "README.md").read_text()
@@ -138,7 +144,7 @@ def run_readme(system, as_user, test):
     if as_user:
         system.run("useradd --create-home reader && chown -R reader /source")
     system.run(clone.replace("…", "/source"), user)
-    system.workdir = "/home/reader/xpsvae" if as_user else "/root/xpsvae"
+    system.workdir = f"{home_of(user)}/xpsvae"
     if as_user:
         _, printed = system.run(make, user, check=False)
         asked = re.search(

@@ -11,6 +11,17 @@ from xpsvae.errors import InputError
 
 __all__ = ["RECIPES", "WHOLE", "WORDS", "Recipe", "choose"]
 
+_ONE_CYCLE = {
+    "batch_size": 512,
+    "schedule": "one-cycle",
+    "learning_rate": 0.02,
+    "warm_up": 0.3,
+    "weight_decay": 0.01,
+    "kl_warm_up": 0.7,
+    "free_bits": 0.0,
+}
+_ALIVE = {"kl_power": 3.0, "first_sigma": 0.05}  # with these no latent dies
+
 RECIPES = {
     "published": {
         "epochs": 5000,
@@ -23,40 +34,9 @@ RECIPES = {
         "kl_warm_up": 0.0,
         "free_bits": 0.0,
     },
-    "quick": {
-        "epochs": 100,
-        "batch_size": 512,
-        "schedule": "one-cycle",
-        "learning_rate": 0.02,
-        "warm_up": 0.3,
-        "weight_decay": 0.01,
-        "kl_warm_up": 0.7,
-        "kl_power": 3.0,
-        "first_sigma": 0.05,
-        "free_bits": 0.0,
-    },
-    "fast": {
-        "epochs": 300,
-        "batch_size": 512,
-        "schedule": "one-cycle",
-        "learning_rate": 0.02,
-        "warm_up": 0.3,
-        "weight_decay": 0.01,
-        "kl_warm_up": 0.7,
-        "kl_power": 3.0,
-        "first_sigma": 0.05,
-        "free_bits": 0.0,
-    },
-    "fast-linear": {
-        "epochs": 300,
-        "batch_size": 512,
-        "schedule": "one-cycle",
-        "learning_rate": 0.02,
-        "warm_up": 0.3,
-        "weight_decay": 0.01,
-        "kl_warm_up": 0.7,
-        "free_bits": 0.0,
-    },
+    "quick": {"epochs": 100} | _ONE_CYCLE | _ALIVE,
+    "fast": {"epochs": 300} | _ONE_CYCLE | _ALIVE,
+    "fast-linear": {"epochs": 300} | _ONE_CYCLE,
 }
 
 # Lowest and highest value of what is counted.
