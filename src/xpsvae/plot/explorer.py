@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from xpsvae.analysis import explorer
-from xpsvae.plot.style import METALLICITY_MAP, SEQUENCES, TRACES, distinct_dimensions
+from xpsvae.plot.style import METALLICITY_MAP, SEQUENCES, distinct_dimensions, traced_labels
 
 __all__ = ["decode", "encode", "facts", "page", "quantise"]
 
@@ -26,6 +26,7 @@ LABELS = {
     "m_h": {"name": "[M/H]", "unit": "dex", "digits": 2},
     "alpha_m": {"name": "[α/M]", "unit": "dex", "digits": 2},
 }
+NAMES = {label: known["name"] for label, known in LABELS.items()}
 
 
 def encode(array):
@@ -99,7 +100,7 @@ def facts(content, summary, dimensions=None):
     return {
         "axes": [
             {
-                "traces": _traced(number, dimensions or {}),
+                "traces": traced_labels(number, dimensions or {}, NAMES),
                 "kl": summary["kl"][number - 1],
                 "dead": number not in live,
             }
@@ -163,14 +164,3 @@ def page(content, shown, about, template, style, program):
         name, mark, rest = piece.partition("}}")
         whole.append(parts[name] + rest if mark else piece)
     return "".join(whole)
-
-
-def _traced(number, dimensions):
-    """Labels that a dimension was chosen for and does trace, in words; empty if none."""
-    found = []
-    for label, known in LABELS.items():
-        if dimensions.get(label) == number:
-            rank = dimensions["association"][label][str(number)]["spearman"]
-            if abs(rank) >= TRACES:
-                found.append(f"{known['name']}, ρ = {rank:.2f}".replace("-", "−"))
-    return "; ".join(found)

@@ -176,13 +176,14 @@ def latent_label(dimension, dimensions=None):
     return f"{name} (traces {labels})".replace("; ", ";\n") if labels else name
 
 
-def traced_labels(dimension, dimensions):
+def traced_labels(dimension, dimensions, names=SHORT_LABELS):
     """Labels that a latent dimension was chosen for and does trace, with the rank correlation; empty if none.
 
-    Not every label has a dimension that traces it: below `TRACES` the choice is only the best there is.
+    Not every label has a dimension that traces it: below `TRACES` the choice is only the best there is. ``names``
+    says which labels, and how they are written.
     """
     traced = []
-    for label, short in SHORT_LABELS.items():
+    for label, short in names.items():
         if dimensions.get(label) == dimension:
             rank = dimensions["association"][label][str(dimension)]["spearman"]
             if abs(rank) >= TRACES:
