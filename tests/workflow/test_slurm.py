@@ -176,7 +176,8 @@ on_slurm = pytest.mark.skipif(
     [
         (("--set-threads", "train_svae=4096"), "4096 CPUs", f"{max(2, os.cpu_count())} CPUs"),
         (("--set-resources", "train_svae:mem_mb=64001"), "64001 MB", "64000 MB"),
-        (("--set-resources", "train_svae:slurm_partition=cpu", "train_svae:gpu=2"), "2 GPUs", "1 GPU:"),
+        # more than the profile's own limit, to which Snakemake would cut it down
+        (("--resources", "gpu=2", "--set-resources", "train_svae:gpu=2"), "2 GPUs", "1 GPU:"),
     ],
 )  # fmt: skip
 def test_a_job_that_no_node_can_take_is_told_in_a_sentence(words, asked, present, tmp_path):
