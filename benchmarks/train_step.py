@@ -16,7 +16,7 @@ import torch
 from common import machine, report
 
 from xpsvae.model import ScatterVAE, loss
-from xpsvae.model.step import Flat, stepper
+from xpsvae.model.step import Flat, adamw, stepper
 
 N_STARS, N_INPUTS, N_LATENTS = 36_000, 110, 6
 
@@ -25,8 +25,7 @@ def ours(x, x_err, batch_size, device):
     """Return our step on data that lie on the device, with the draw of rows and noise that `fit` makes."""
     data, variance = torch.from_numpy(x).to(device), torch.from_numpy(x_err).to(device) ** 2
     flat = Flat(ScatterVAE(N_INPUTS, N_LATENTS).to(device))
-    optimiser = torch.optim.AdamW([flat.parameters], fused=True, capturable=device != "cpu")
-    step = stepper(flat, optimiser, data, variance)
+    step = stepper(flat, adamw(flat), data, variance)
     steps = len(x) // batch_size
     state = {"number": steps}
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from xpsvae.model import ScatterVAE, step
-from xpsvae.model.step import Flat, by_autograd
+from xpsvae.model.step import Flat, adamw, by_autograd
 
 STARS, INPUTS, LATENTS = 256, 20, 3
 
@@ -47,10 +47,7 @@ class Recorder:
 def make():
     torch.manual_seed(0)
     flat = Flat(ScatterVAE(INPUTS, LATENTS, (12, 9, 5)))
-    optimiser = torch.optim.AdamW([flat.parameters], fused=True)
-    zeros = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
-    optimiser.state[flat.parameters] = zeros | {"step": torch.zeros(())}
-    return flat, optimiser
+    return flat, adamw(flat)
 
 
 def data():
@@ -130,9 +127,7 @@ def test_a_recorded_graph_agrees_with_autograd_over_a_hundred_steps():
     for captured in (False, True):
         flat, _ = make()
         flat = Flat(flat.model.cuda())
-        optimiser = torch.optim.AdamW([flat.parameters], fused=True, capturable=True)
-        zeros = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
-        optimiser.state[flat.parameters] = zeros | {"step": torch.zeros((), device="cuda")}
+        optimiser = adamw(flat)
         on_gpu = x.cuda(), variance.cuda()
         take = step.stepper(flat, optimiser, *on_gpu) if captured else plain_step(flat, optimiser, *on_gpu)
         generator.manual_seed(5)

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from xpsvae.model import ScatterVAE, compiled, fit
-from xpsvae.model.step import Flat, by_autograd
+from xpsvae.model.step import Flat, adamw, by_autograd
 
 pytestmark = pytest.mark.skipif(not compiled.library(), reason="no C compiler")
 
@@ -100,6 +100,24 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
             for name in row:
                 # with AVX-512, torch rounds a sigmoid otherwise at the end of each thread's share
                 assert row[name] == (pytest.approx(first[name]) if name.startswith("val_") else first[name])
+
+
+def test_adamw_is_that_of_torch():
+    """Moments from a history, a rate and a decay that count; every place of the vectors, the odd ones at their end, too."""
+    flats = twins(PUBLISHED)[0], twins(PUBLISHED)[0]
+    optimisers = [adamw(flat, weight_decay=0.3) for flat in flats]
+    update = compiled.adamw(flats[1], optimisers[1])
+    for number in range(30):
+        gradient = torch.randn(len(flats[0].gradient), generator=torch.Generator().manual_seed(number))
+        for flat in flats:
+            flat.gradient.copy_(gradient * 10.0 ** (number % 5 - 4))
+        optimisers[0].param_groups[0]["lr"] = 1e-3 * (1 + number)
+        optimisers[0].step()
+        update(1e-3 * (1 + number))
+    torch.testing.assert_close(flats[1].parameters, flats[0].parameters, rtol=1e-6, atol=1e-7)
+    states = [optimiser.state[flat.parameters] for optimiser, flat in zip(optimisers, flats, strict=True)]
+    for name, expected in states[0].items():
+        torch.testing.assert_close(states[1][name], expected, rtol=1e-6, atol=0, msg=name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

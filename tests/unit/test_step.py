@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xpsvae.model import ScatterVAE, compiled, loss
-from xpsvae.model.step import Flat, by_autograd, stepper
+from xpsvae.model.step import Flat, adamw, by_autograd, stepper
 
 
 def twins(n_inputs=20, n_latents=3, hidden=(12, 9, 5)):
@@ -54,7 +54,7 @@ def test_step_equals_a_loop_over_separate_tensors(double):
     for parameter in model.parameters():
         parameter.data, parameter.grad = parameter.data.clone(), None
     textbook = torch.optim.AdamW(model.parameters(), lr=1.0, fused=False, foreach=False)
-    optimiser = torch.optim.AdamW([flat.parameters], fused=True)
+    optimiser = adamw(flat)
     ((data, variance, noises),) = batches(1, 300, 20, 3, double)
     step = stepper(flat, optimiser, data, variance)
     for number in range(20):

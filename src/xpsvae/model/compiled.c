@@ -29,6 +29,12 @@ enum { LANES = 4, ROWS1 = 12, ROWS2 = 12, ROWS3 = 8, ROWS4 = 6 };
 #define UNROLLED _Pragma("GCC unroll 12")
 #endif
 
+#ifdef __FP_FAST_FMAF
+#define FMA(a, b, c) __builtin_fmaf(a, b, c) /* one rounding; where the processor has none, a library would be slow */
+#else
+#define FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 typedef float stored __attribute__((vector_size(4 * LANES), may_alias));
@@ -43,6 +49,24 @@ struct spec {
     int64_t copies, in, out;
     int64_t apart; /* whether each copy reads its own part of the input, or all read the same */
     int64_t weight, scale, shift, statistics;
+};
+
+/* What Python says of a step of AdamW. */
+struct adamw {
+    int64_t n;                    /* parameters */
+    float decay;                  /* 1 - learning rate * weight decay */
+    float new_mean;               /* 1 - beta1 */
+    float old_square, new_square; /* beta2, 1 - beta2 */
+    float step;                   /* -learning rate / (1 - beta1^steps) */
+    float correction;             /* sqrt(1 - beta2^steps) */
+    float epsilon;
+};
+
+/* And of the running statistics of all normalisations, which follow those of the batches. */
+struct running {
+    float *mean, *variance;
+    const float *shift; /* biases before the normalisations: in the running mean, not in the products made here */
+    float momentum, epsilon;
 };
 
 struct layer {
@@ -235,8 +259,13 @@ static void moments(const struct layer *l, struct part p)
     }
 }
 
+static void follow(float *average, float now, float momentum)
+{
+    *average = FMA(momentum, now - *average, *average);
+}
+
 /* From the moments of the parts those of the batch. */
-static void merge_moments(struct layer *l, long n_stars, float epsilon, float *means, float *variances)
+static void merge_moments(struct layer *l, long n_stars, const struct running *running)
 {
     double share[BLOCKS];
     for (long b = 0; b < BLOCKS; b++) share[b] = part_of(b, n_stars).last - part_of(b, n_stars).first;
@@ -248,11 +277,12 @@ static void merge_moments(struct layer *l, long n_stars, float epsilon, float *m
             squares += l->sums[1][b * l->width + j] + share[b] * off * off;
         }
         l->mean[j] = (float)mean;
-        l->rstd[j] = (float)(1 / sqrt(squares / n_stars + epsilon));
+        l->rstd[j] = (float)(1 / sqrt(squares / n_stars + running->epsilon));
         const long copy = j / padded(l->is.out), unit = j % padded(l->is.out);
         if (unit < l->is.out) {
-            means[l->is.statistics + copy * l->is.out + unit] = (float)mean;
-            variances[l->is.statistics + copy * l->is.out + unit] = (float)(squares / (n_stars - 1));
+            const long at = l->is.statistics + copy * l->is.out + unit;
+            follow(running->mean + at, (float)mean + running->shift[at], running->momentum);
+            follow(running->variance + at, (float)(squares / (n_stars - 1)), running->momentum);
         }
     }
 }
@@ -477,6 +507,31 @@ static double weigh_divergence(struct network *net, float kl_weight, float free_
     return sum;
 }
 
+/* AdamW from one place of the vectors to another, with the roundings of torch's fused kernel, whose last few
+   places have one of their own: this way a run is to the bit what it was with that kernel. */
+static void update(const struct adamw *with, long first, long last, float *p, const float *g, float *mean, float *square)
+{
+    const long odd = with->n / 8 * 8, turn = odd < first ? first : odd < last ? odd : last;
+    for (long i = first; i < last; i++) p[i] *= with->decay;
+    for (long i = first; i < last; i++) mean[i] = FMA(with->new_mean, g[i] - mean[i], mean[i]);
+    for (long i = first; i < turn; i++)
+        square[i] = FMA(with->new_square * g[i], g[i], with->old_square * square[i]);
+    for (long i = turn; i < last; i++)
+        square[i] = FMA(with->old_square, square[i], with->new_square * g[i] * g[i]);
+    for (long i = first; i < last; i++)
+        p[i] += with->step * mean[i] / (sqrtf(square[i]) / with->correction + with->epsilon);
+}
+
+void adamw(const struct adamw *with, int64_t n_threads, float *parameters, const float *gradient, float *mean,
+    float *square)
+{
+    enum { STRETCH = 1024 }; /* in the nearest cache through all its loops */
+    (void)n_threads;
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (long first = 0; first < with->n; first += STRETCH)
+        update(with, first, first + STRETCH < with->n ? first + STRETCH : with->n, parameters, gradient, mean, square);
+}
+
 /* Bytes of a workspace for batches of n_stars. */
 int64_t workspace_size(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars)
 {
@@ -485,11 +540,11 @@ int64_t workspace_size(const struct spec *specs, int64_t n_layers, int64_t n_enc
     return arrange(&net, specs, 0);
 }
 
-/* Gradient, moments of all normalised layers before their bias, and the two terms of the loss. */
+/* Gradient and the two terms of the loss; the running statistics follow. */
 void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars, int64_t n_threads,
     float *workspace, const float *parameters, const float *data, const float *variance, const int64_t *rows,
-    const float *noise, float kl_weight, float free_bits, float epsilon, float *gradient, float *means,
-    float *variances, float *terms)
+    const float *noise, float kl_weight, float free_bits, const struct running *running, float *gradient,
+    float *terms)
 {
     struct layer layers[n_layers];
     struct network net = { .n_layers = n_layers, .n_encoder = n_encoder, .n_stars = n_stars, .layers = layers };
@@ -524,7 +579,7 @@ void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder
             }
             input = l->active;
 #pragma omp single
-            merge_moments(l, n_stars, epsilon, means, variances);
+            merge_moments(l, n_stars, running);
         }
 
 #pragma omp for schedule(static)

@@ -8,6 +8,7 @@ anew. What was checked is what is loaded: a copy in memory, which no other proce
 import contextlib
 import ctypes
 import hashlib
+import math
 import os
 import shlex
 import signal
@@ -23,7 +24,15 @@ import torch
 __all__ = ["gradient", "library"]
 
 SOURCE = Path(__file__).with_suffix(".c")
-FLAGS = ("-std=gnu11", "-O3", "-march=native", "-shared", "-fPIC", "-fopenmp")  # one thread without the last
+FLAGS = (
+    "-std=gnu11",
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-shared",
+    "-fPIC",
+    "-fopenmp",
+)  # one thread without the last
 _LONGEST = 60.0  # s that a compiler may take; it needs a few
 _DIGEST = hashlib.sha256().digest_size  # bytes at the end of a kept library, over all before them
 
@@ -34,6 +43,25 @@ class _Spec(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int64)
         for name in ("copies", "n_in", "n_out", "apart", "weight", "scale", "shift", "statistics")
+    ]
+
+
+class _Running(ctypes.Structure):
+    """See ``struct running`` of `compiled.c`."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("mean", "variance", "shift")]
+    _fields_ += [(name, ctypes.c_float) for name in ("momentum", "epsilon")]
+
+
+class _AdamW(ctypes.Structure):
+    """See ``struct adamw`` of `compiled.c`."""
+
+    _fields_ = [
+        ("n", ctypes.c_int64),
+        *(
+            (name, ctypes.c_float)
+            for name in ("decay", "new_mean", "old_square", "new_square", "step", "correction", "epsilon")
+        ),
     ]
 
 
@@ -72,8 +100,9 @@ def gradient(flat, free_bits=0.0):
         [nat] See `xpsvae.model.step.stepper`.
     """
     call, specs, n_encoder = library(), _specs(flat), len(flat.encoder)
-    moments = torch.empty(2, len(flat.running_mean))
     shifts = flat.parameters.detach()[flat.shifts]
+    followed = (tensor.data_ptr() for tensor in (flat.running_mean, flat.running_var, shifts))
+    running = _Running(*followed, flat.momentum, flat.eps)
     workspaces = {}
 
     def gradient(data, variance, rows, noise, kl_weight=1.0):
@@ -87,16 +116,48 @@ def gradient(flat, free_bits=0.0):
         call.loss_gradient(
             specs, len(specs), n_encoder, n_stars, torch.get_num_threads(),
             *(tensor.data_ptr() for tensor in inputs),
-            kl_weight, free_bits, flat.eps,
-            flat.gradient.data_ptr(), moments[0].data_ptr(), moments[1].data_ptr(), terms.data_ptr(),
+            kl_weight, free_bits, ctypes.byref(running), flat.gradient.data_ptr(), terms.data_ptr(),
         )  # fmt: skip
         flat.gradient[flat.frozen] = 0
-        flat.running_mean.lerp_(moments[0] + shifts, flat.momentum)
-        flat.running_var.lerp_(moments[1], flat.momentum)
         flat.batches.add_(1)
         return terms.unbind()
 
     return gradient
+
+
+def adamw(flat, optimiser):
+    """Do the work of torch's fused AdamW on the vectors of a model, on the threads that the gradient has, too.
+
+    Parameters
+    ----------
+    flat : Flat
+    optimiser : torch.optim.AdamW
+        Of ``flat.parameters``, with its state; neither ``amsgrad`` nor ``maximize``.
+
+    Returns
+    -------
+    function (learning_rate)
+    """
+    call, group, state = library(), optimiser.param_groups[0], optimiser.state[flat.parameters]
+    beta1, beta2 = group["betas"]
+    vectors = flat.parameters.detach(), flat.gradient, state["exp_avg"], state["exp_avg_sq"]
+
+    def update(learning_rate):
+        state["step"] += 1
+        taken = state["step"].item()
+        given = _AdamW(
+            n=len(flat.parameters),
+            decay=1 - learning_rate * group["weight_decay"],
+            new_mean=1 - beta1,
+            old_square=beta2,
+            new_square=1 - beta2,
+            step=-learning_rate / (1 - beta1**taken),
+            correction=math.sqrt(1 - beta2**taken),
+            epsilon=group["eps"],
+        )
+        call.adamw(ctypes.byref(given), torch.get_num_threads(), *(vector.data_ptr() for vector in vectors))
+
+    return update
 
 
 def _specs(flat):
@@ -147,10 +208,12 @@ def _load(content):
         pointer,
         *[integer] * 4,
         *[pointer] * 6,
-        *[number] * 3,
-        *[pointer] * 4,
+        *[number] * 2,
+        *[pointer] * 3,
     ]
     functions.loss_gradient.restype = None
+    functions.adamw.argtypes = [pointer, integer, *[pointer] * 4]
+    functions.adamw.restype = None
     return functions
 
 

@@ -8,7 +8,27 @@ import torch
 
 from xpsvae.model import compiled, loss
 
-__all__ = ["Flat", "by_autograd", "stepper"]
+__all__ = ["Flat", "adamw", "by_autograd", "stepper"]
+
+
+def adamw(flat, weight_decay=0.01):
+    """Return torch's fused AdamW over the one vector of parameters, with the state that it has before its first step.
+
+    Parameters
+    ----------
+    flat : Flat
+    weight_decay : float
+
+    Returns
+    -------
+    torch.optim.AdamW
+        `stepper` sets its learning rate. On a GPU a CUDA graph can hold it.
+    """
+    at = flat.parameters
+    optimiser = torch.optim.AdamW([at], weight_decay=weight_decay, fused=True, capturable=at.is_cuda)
+    moments = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
+    optimiser.state[at] = moments | {"step": torch.zeros((), device=at.device)}
+    return optimiser
 
 
 def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
@@ -17,8 +37,8 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
     Parameters
     ----------
     flat : Flat
-    optimiser : torch.optim.Optimizer
-        Of ``flat.parameters``.
+    optimiser : torch.optim.AdamW
+        As `adamw` returns it.
     data, variance : Tensor (n_stars, n_inputs)
         Standardised coefficients and the squares of their errors, on the device.
     free_bits : float
@@ -41,16 +61,24 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
             1
         )  # the sums of torch's products depend on how many there are; `compiled`'s do not
     gradient = (by_autograd if plain else compiled.gradient)(flat, free_bits)
+    update = (_by_torch if plain else compiled.adamw)(flat, optimiser)
 
     def step(rows, noise, learning_rate, kl_weight):
-        optimiser.param_groups[0]["lr"] = learning_rate
         terms = gradient(data, variance, rows, noise, kl_weight)
         if shared:
             processes.average(flat.gradient)
-        optimiser.step()
+        update(learning_rate)
         return terms
 
     return _captured(step, flat, optimiser) if on_gpu and not shared else step
+
+
+def _by_torch(flat, optimiser):
+    def update(learning_rate):
+        optimiser.param_groups[0]["lr"] = learning_rate
+        optimiser.step()
+
+    return update
 
 
 def _captured(step, flat, optimiser):

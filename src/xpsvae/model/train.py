@@ -23,7 +23,7 @@ from xpsvae.model.progress import Progress
 from xpsvae.model.recipe import RECIPES, Recipe, choose
 from xpsvae.model.standardise import checked, examine
 from xpsvae.model.stars import Stars, shard_names
-from xpsvae.model.step import Flat, stepper
+from xpsvae.model.step import Flat, adamw, stepper
 from xpsvae.model.svae import ScatterVAE
 from xpsvae.products import read_array, write_text
 
@@ -152,11 +152,7 @@ def _begin(recipe, width, stars, processes):
         model.log_var.bias += 2 * math.log(recipe.first_sigma)
     model = processes.share(model.to(device))
     flat = Flat(model, recipe.scatter)
-    optimiser = torch.optim.AdamW(
-        [flat.parameters], weight_decay=recipe.weight_decay, fused=True, capturable=device != "cpu"
-    )
-    moments = {name: torch.zeros_like(flat.gradient) for name in ("exp_avg", "exp_avg_sq")}
-    optimiser.state[flat.parameters] = moments | {"step": torch.zeros((), device=device)}
+    optimiser = adamw(flat, recipe.weight_decay)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
     step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, processes)
