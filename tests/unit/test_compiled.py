@@ -103,7 +103,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
 
 
 def test_adamw_is_that_of_torch():
-    """Moments from a history, a rate and a decay that count; every place of the vectors, the odd ones at their end, too."""
+    """With moments that have a history, and a rate and a decay that count."""
     flats = twins(PUBLISHED)[0], twins(PUBLISHED)[0]
     optimisers = [adamw(flat, weight_decay=0.3) for flat in flats]
     update = compiled.adamw(flats[1], optimisers[1])

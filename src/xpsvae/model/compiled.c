@@ -5,12 +5,19 @@
    the result does not depend on the number of threads.
 
    A matrix has a row a star, and each row is padded with zeros to a multiple of PAD. Decoder and scatter estimator
-   lie side by side, as two copies of one layer. */
+   lie side by side, as two copies of one layer.
+
+   Products take their factors as floats or, in half the time, as pairs of bfloat16s, whose sums are floats all the
+   same. Two numbers that follow each other along the depth of a product share the place of a float; what is a
+   factor in two products, along the rows and down the columns, is kept in both orders. */
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 enum { BLOCKS = 8, PAD = 16, AHEAD = 6 };
 
@@ -69,15 +76,23 @@ struct running {
     float momentum, epsilon;
 };
 
+/* A matrix as a factor: its values, and what the products take; with floats all three are one. */
+struct factor {
+    float *values; /* (stars x width) */
+    float *stars;  /* a row a star (stars x width / packed) */
+    float *pairs;  /* a row for as many stars as share a place (struct part says where those of a part start) */
+};
+
 struct layer {
     struct spec is;
+    long packed; /* numbers in the place of a float: 1, or 2 bfloat16s */
     long in_width, width; /* of a row of the input and of the output, padded */
-    float *forward;       /* weights (in x width) */
-    float *backward;      /* weights (width x padded in) */
+    float *forward;       /* weights (in / packed x width) */
+    float *backward;      /* weights (width / packed x padded in) */
     float *scale, *shift; /* gamma and beta, or the bias (width) */
     float *output;        /* (stars x width) */
-    float *active;        /* after the activation (stars x width) */
-    float *slope;         /* of the activation; on the way back, the gradient of the output (stars x width) */
+    struct factor active; /* after the activation */
+    struct factor slope;  /* of the activation; on the way back, the gradient of the output */
     float *mean, *rstd;   /* of the output, and 1 / deviation (width) */
     float *sums[2];       /* over the stars of each part (BLOCKS x width) */
     float *total[2];      /* over all stars (width) */
@@ -148,60 +163,113 @@ static inline float added(vec x)
     return sum;
 }
 
+/* sum + a b, where a is the same in all lanes. */
+static inline vec fused(vec sum, const float *a, vec b) { return sum + *a * b; }
+
+#ifdef __AVX512BF16__
+typedef int32_t bits __attribute__((may_alias));
+enum { PACKED = 2 };
+
+static inline vec fused_pairs(vec sum, const float *a, vec b)
+{
+    const ivec both = (ivec){} + *(const bits *)a;
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)both, (__m512bh)b);
+}
+#else
+enum { PACKED = 1 };
+#endif
+
 /* c (m x n) = a (m x depth) b (depth x n); a is read in steps of a_row and a_step, n is a multiple of PAD. */
 
-static inline __attribute__((always_inline)) void tile(const int rows, const int vectors, long depth, const float *a,
-    long a_row, long a_step, const float *b, long b_row, float *c, long c_row)
-{
-    vec sum[12][4], right[4];
-    UNROLLED for (int i = 0; i < rows; i++)
-        UNROLLED for (int j = 0; j < vectors; j++) sum[i][j] = (vec){};
-    for (long k = 0; k < depth; k++) {
-        UNROLLED for (int j = 0; j < vectors; j++) right[j] = V(b + k * b_row + j * LANES);
-        UNROLLED for (int i = 0; i < rows; i++)
-            UNROLLED for (int j = 0; j < vectors; j++) sum[i][j] += a[i * a_row + k * a_step] * right[j];
+#define TILE(ROWS, VECTORS, FUSED, a, c)                                                                         \
+    {                                                                                                            \
+        vec sum[ROWS][VECTORS], right[VECTORS];                                                                  \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                  \
+            UNROLLED for (int j = 0; j < VECTORS; j++) sum[r][j] = (vec){};                                      \
+        for (long k = 0; k < depth; k++) {                                                                       \
+            UNROLLED for (int j = 0; j < VECTORS; j++) right[j] = V(b + k * b_row + j * LANES);                  \
+            UNROLLED for (int r = 0; r < ROWS; r++)                                                              \
+                UNROLLED for (int j = 0; j < VECTORS; j++)                                                       \
+                    sum[r][j] = FUSED(sum[r][j], (a) + r * a_row + k * a_step, right[j]);                        \
+        }                                                                                                        \
+        UNROLLED for (int r = 0; r < ROWS; r++)                                                                  \
+            UNROLLED for (int j = 0; j < VECTORS; j++) V((c) + r * c_row + j * LANES) = sum[r][j];               \
     }
-    UNROLLED for (int i = 0; i < rows; i++)
-        UNROLLED for (int j = 0; j < vectors; j++) V(c + i * c_row + j * LANES) = sum[i][j];
-}
-
-#define STRIP(VECTORS, ROWS)                                                                                     \
-    static void strip##VECTORS(long m, long depth, const float *a, long a_row, long a_step, const float *b,      \
+#define STRIP(ROWS, VECTORS, FUSED)                                                                              \
+    static void FUSED##VECTORS(long m, long depth, const float *a, long a_row, long a_step, const float *b,      \
         long b_row, float *c, long c_row)                                                                        \
     {                                                                                                            \
         long i = 0;                                                                                              \
-        for (; i + ROWS <= m; i += ROWS)                                                                         \
-            tile(ROWS, VECTORS, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row);            \
-        for (; i + 2 <= m; i += 2)                                                                               \
-            tile(2, VECTORS, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row);               \
-        for (; i < m; i++)                                                                                       \
-            tile(1, VECTORS, depth, a + i * a_row, a_row, a_step, b, b_row, c + i * c_row, c_row);               \
+        for (; i + ROWS <= m; i += ROWS) TILE(ROWS, VECTORS, FUSED, a + i * a_row, c + i * c_row)                \
+        for (; i + 2 <= m; i += 2) TILE(2, VECTORS, FUSED, a + i * a_row, c + i * c_row)                         \
+        for (; i < m; i++) TILE(1, VECTORS, FUSED, a + i * a_row, c + i * c_row)                                 \
     }
-STRIP(1, ROWS1)
-STRIP(2, ROWS2)
-STRIP(3, ROWS3)
-STRIP(4, ROWS4)
+#define STRIPS(FUSED)                                                                                            \
+    STRIP(ROWS1, 1, FUSED) STRIP(ROWS2, 2, FUSED) STRIP(ROWS3, 3, FUSED) STRIP(ROWS4, 4, FUSED)
+STRIPS(fused)
+#ifdef __AVX512BF16__
+STRIPS(fused_pairs)
+#endif
 
-static void multiply(long m, long n, long depth, const float *a, long a_row, long a_step, const float *b, long b_row,
-    float *c, long c_row)
+static void multiply(long packed, long m, long n, long depth, const float *a, long a_row, long a_step, const float *b,
+    long b_row, float *c, long c_row)
 {
-    static void (*const strips[])(long, long, const float *, long, long, const float *, long, float *, long)
-        = { strip1, strip2, strip3, strip4 };
+    static void (*const strips[][4])(long, long, const float *, long, long, const float *, long, float *, long) = {
+        { fused1, fused2, fused3, fused4 },
+#ifdef __AVX512BF16__
+        { fused_pairs1, fused_pairs2, fused_pairs3, fused_pairs4 },
+#endif
+    };
     for (long left = n / LANES, wide; left; left -= wide, b += wide * LANES, c += wide * LANES) {
         wide = left >= 7 || left == 4 ? 4 : left >= 3 ? 3 : left; /* 5 = 3 + 2, 6 = 3 + 3, 7 = 4 + 3 */
-        strips[wide - 1](m, depth, a, a_row, a_step, b, b_row, c, c_row);
+        strips[packed - 1][wide - 1](m, depth, a, a_row, a_step, b, b_row, c, c_row);
     }
 }
+
+static long places(long numbers, long packed) { return (numbers + packed - 1) / packed; }
 
 /* What is done with the stars of one part, from `first` on to before `last`. */
 
 struct part {
     long number, first, last;
+    long pairs; /* where its rows start among those of a factor's pairs; with floats the same as `first` */
 };
 
-static struct part part_of(long number, long n_stars)
+static struct part part_of(long number, long n_stars, long packed)
 {
-    return (struct part){ number, number * n_stars / BLOCKS, (number + 1) * n_stars / BLOCKS };
+    const long first = number * n_stars / BLOCKS, last = (number + 1) * n_stars / BLOCKS;
+    return (struct part){ number, first, last, packed == 1 ? first : places(first + number, packed) };
+}
+
+/* Two vectors of a factor, of stars i and next = i + 1; of the last of an odd number, next = i. */
+static inline void put(const struct factor *f, long packed, long width, struct part p, long i, long next, long j, vec a,
+    vec b)
+{
+#ifdef __AVX512BF16__
+    if (packed == 2) {
+        const __m256i low = (__m256i)_mm512_cvtneps_pbh((__m512)a), high = (__m256i)_mm512_cvtneps_pbh((__m512)b);
+        _mm256_storeu_si256((__m256i *)(f->stars + (i * width + j) / 2), low);
+        _mm256_storeu_si256((__m256i *)(f->stars + (next * width + j) / 2), next > i ? high : low);
+        const __m512i odd = _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), next > i ? 16 : 32);
+        V(f->pairs + (p.pairs + (i - p.first) / 2) * width + j) = (vec)(_mm512_cvtepu16_epi32(low) | odd);
+        return;
+    }
+#endif
+    (void)packed, (void)p;
+    V(f->values + i * width + j) = a;
+    V(f->values + next * width + j) = b;
+}
+
+#define EACH_PAIR(i, next, p) \
+    for (long i = (p).first, next; i < (p).last && (next = i + 1 < (p).last ? i + 1 : i, 1); i += 2)
+
+/* Make a factor of the values in it. */
+static void pack(const struct factor *f, long packed, long width, struct part p)
+{
+    if (packed == 1) return;
+    EACH_PAIR(i, next, p)
+        EACH_VECTOR(j, width)
+            put(f, packed, width, p, i, next, j, V(f->values + i * width + j), V(f->values + next * width + j));
 }
 
 /* A star's row of the data; asks for one that comes soon, since the stars of a batch lie far apart in memory. */
@@ -214,31 +282,33 @@ static const float *star(const float *data, const int64_t *rows, long i, struct 
 
 static long padded(long width) { return (width + PAD - 1) / PAD * PAD; }
 
-static void product(const struct layer *l, struct part p, const float *input, float *output)
+static void product(const struct layer *l, struct part p, const struct factor *input, float *output)
 {
-    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups;
+    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, h = l->packed;
     for (long g = 0; g < groups; g++)
-        multiply(p.last - p.first, wide, l->is.in, input + p.first * l->in_width + g * padded(l->is.in), l->in_width,
-            1, l->forward + g * wide, l->width, output + p.first * l->width + g * wide, l->width);
+        multiply(h, p.last - p.first, wide, places(l->is.in, h),
+            input->stars + (p.first * l->in_width + g * padded(l->is.in)) / h, l->in_width / h, 1,
+            l->forward + g * wide, l->width, output + p.first * l->width + g * wide, l->width);
 }
 
 /* The gradient of the input, from that of the output. */
-static void product_back(const struct layer *l, struct part p, const float *output, float *input)
+static void product_back(const struct layer *l, struct part p, float *input)
 {
-    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, in = padded(l->is.in);
+    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, in = padded(l->is.in), h = l->packed;
     const long depth = groups < l->is.copies ? wide : l->is.out; /* the padding between copies is zero */
     for (long g = 0; g < groups; g++)
-        multiply(p.last - p.first, in, depth, output + p.first * l->width + g * wide, l->width, 1,
-            l->backward + g * wide * in, in, input + p.first * l->in_width + g * in, l->in_width);
+        multiply(h, p.last - p.first, in, places(depth, h), l->slope.stars + (p.first * l->width + g * wide) / h,
+            l->width / h, 1, l->backward + g * wide / h * in, in, input + p.first * l->in_width + g * in,
+            l->in_width);
 }
 
 /* The gradient of the weights; that of a bias is among the sums. */
-static void product_weights(const struct layer *l, struct part p, const float *output, const float *input)
+static void product_weights(const struct layer *l, struct part p, const struct factor *input)
 {
-    const long in = padded(l->is.in), size = l->is.copies * l->is.out * in;
+    const long in = padded(l->is.in), size = l->is.copies * l->is.out * in, h = l->packed;
     for (long c = 0; c < l->is.copies; c++)
-        multiply(l->is.out, in, p.last - p.first, output + p.first * l->width + c * padded(l->is.out), 1, l->width,
-            input + p.first * l->in_width + (l->is.apart ? c * in : 0), l->in_width,
+        multiply(h, l->is.out, in, places(p.last - p.first, h), l->slope.pairs + p.pairs * l->width + c * padded(l->is.out),
+            1, l->width, input->pairs + p.pairs * l->in_width + (l->is.apart ? c * in : 0), l->in_width,
             l->gradient + p.number * size + c * l->is.out * in, in);
 }
 
@@ -268,7 +338,7 @@ static void follow(float *average, float now, float momentum)
 static void merge_moments(struct layer *l, long n_stars, const struct running *running)
 {
     double share[BLOCKS];
-    for (long b = 0; b < BLOCKS; b++) share[b] = part_of(b, n_stars).last - part_of(b, n_stars).first;
+    for (long b = 0; b < BLOCKS; b++) share[b] = part_of(b, n_stars, 1).last - part_of(b, n_stars, 1).first;
     for (long j = 0; j < l->width; j++) {
         double mean = 0, squares = 0;
         for (long b = 0; b < BLOCKS; b++) mean += share[b] / n_stars * l->sums[0][b * l->width + j];
@@ -289,11 +359,16 @@ static void merge_moments(struct layer *l, long n_stars, const struct running *r
 
 static void normalise_and_activate(const struct layer *l, struct part p)
 {
-    for (long i = p.first * l->width; i < p.last * l->width; i += l->width)
-        EACH_VECTOR(j, l->width)
+    const long width = l->width;
+    EACH_PAIR(i, next, p)
+        EACH_VECTOR(j, width)
         {
-            const vec x = (V(l->output + i + j) - V(l->mean + j)) * V(l->rstd + j);
-            V(l->active + i + j) = gelu(V(l->scale + j) * x + V(l->shift + j), (vec *)(l->slope + i + j));
+            const vec mean = V(l->mean + j), rstd = V(l->rstd + j), scale = V(l->scale + j), shift = V(l->shift + j);
+            const vec x = (V(l->output + i * width + j) - mean) * rstd;
+            const vec x_next = (V(l->output + next * width + j) - mean) * rstd;
+            const vec a = gelu(scale * x + shift, (vec *)(l->slope.values + i * width + j));
+            const vec b = gelu(scale * x_next + shift, (vec *)(l->slope.values + next * width + j));
+            put(&l->active, l->packed, width, p, i, next, j, a, b);
         }
 }
 
@@ -305,8 +380,8 @@ static void deactivate(const struct layer *l, struct part p, const float *gradie
     for (long i = p.first * l->width; i < p.last * l->width; i += l->width)
         EACH_VECTOR(j, l->width)
         {
-            const vec d = V(l->slope + i + j) * V(gradient + i + j);
-            V(l->slope + i + j) = d;
+            const vec d = V(l->slope.values + i + j) * V(gradient + i + j);
+            V(l->slope.values + i + j) = d;
             V(sum + j) += d;
             V(sum_x + j) += d * (V(l->output + i + j) - V(l->mean + j)) * V(l->rstd + j);
         }
@@ -327,21 +402,26 @@ static void merge_sums(struct layer *l, int kinds)
 static void denormalise(const struct layer *l, struct part p, long n_stars)
 {
     const float share = 1.0f / n_stars;
-    for (long i = p.first * l->width; i < p.last * l->width; i += l->width)
+    EACH_PAIR(i, next, p)
         EACH_VECTOR(j, l->width)
         {
-            const vec x = (V(l->output + i + j) - V(l->mean + j)) * V(l->rstd + j);
-            const vec d = V(l->slope + i + j) - share * (V(l->total[0] + j) + x * V(l->total[1] + j));
-            V(l->slope + i + j) = V(l->scale + j) * V(l->rstd + j) * d;
+            vec d[2];
+            for (int k = 0; k < 2; k++) {
+                const long at = (k ? next : i) * l->width + j;
+                const vec x = (V(l->output + at) - V(l->mean + j)) * V(l->rstd + j);
+                d[k] = V(l->slope.values + at) - share * (V(l->total[0] + j) + x * V(l->total[1] + j));
+                d[k] = V(l->scale + j) * V(l->rstd + j) * d[k];
+            }
+            put(&l->slope, l->packed, l->width, p, i, next, j, d[0], d[1]);
         }
 }
 
-static void sum_columns(const struct layer *l, struct part p, const float *rows)
+static void sum_columns(const struct layer *l, struct part p)
 {
     EACH_VECTOR(j, l->width)
     {
         vec sum = {};
-        for (long i = p.first; i < p.last; i++) sum += V(rows + i * l->width + j);
+        for (long i = p.first; i < p.last; i++) sum += V(l->slope.values + i * l->width + j);
         V(l->sums[0] + p.number * l->width + j) = sum;
     }
 }
@@ -352,7 +432,7 @@ static void draw(const struct layer *heads, struct part p, const float *noise, f
     const long latents = heads->is.out, wide = padded(latents);
     EACH_VECTOR(j, wide) V(heads->sums[0] + p.number * heads->width + j) = (vec){};
     for (long i = p.first; i < p.last; i++) {
-        float *row = heads->output + i * heads->width, *sigma = heads->active + i * heads->width, *eps = sigma + wide;
+        float *row = heads->output + i * heads->width, *sigma = heads->active.values + i * heads->width, *eps = sigma + wide;
         for (long k = 0; k < latents; k++) eps[k] = noise[i * latents + k];
         EACH_VECTOR(j, wide)
         {
@@ -372,8 +452,8 @@ static void draw_back(const struct layer *heads, struct part p, const float *dz,
 {
     const long wide = padded(heads->is.out);
     for (long i = p.first; i < p.last; i++) {
-        const float *mean = heads->output + i * heads->width, *sigma = heads->active + i * heads->width;
-        float *row = heads->slope + i * heads->width;
+        const float *mean = heads->output + i * heads->width, *sigma = heads->active.values + i * heads->width;
+        float *row = heads->slope.values + i * heads->width;
         EACH_VECTOR(j, wide)
         {
             const vec d = V(dz + i * wide + j), s = V(sigma + j);
@@ -383,7 +463,7 @@ static void draw_back(const struct layer *heads, struct part p, const float *dz,
     }
 }
 
-/* Negative log likelihood (Eq. 2-4), returned, and its gradient in place of the output. */
+/* Negative log likelihood (Eq. 2-4), returned, and its gradient in place of the output, which lies in `slope`. */
 static double reconstruct(const struct layer *last, struct part p, const float *x, const float *variance,
     const int64_t *rows, long n_stars)
 {
@@ -395,7 +475,7 @@ static double reconstruct(const struct layer *last, struct part p, const float *
     double sum = 0;
     for (long i = p.first; i < p.last; i++) {
         const float *own = star(variance, rows, i, p, last->is.out);
-        float *x_hat = last->output + i * last->width, *scatter = x_hat + wide;
+        float *x_hat = last->slope.values + i * last->width, *scatter = x_hat + wide;
         memcpy(edge, own + whole, odd * sizeof(float));
         vec row = {};
         EACH_VECTOR(j, last->is.out)
@@ -418,16 +498,16 @@ static double reconstruct(const struct layer *last, struct part p, const float *
 static void add_bias(const struct layer *l, struct part p)
 {
     for (long i = p.first; i < p.last; i++)
-        EACH_VECTOR(j, l->width) V(l->output + i * l->width + j) += V(l->shift + j);
+        EACH_VECTOR(j, l->width) V(l->active.values + i * l->width + j) += V(l->shift + j);
 }
 
 /* The whole network, in a workspace that was zero before the first batch: what lies in the padding stays so. */
 
 struct network {
-    long n_layers, n_encoder, n_stars; /* layers: encoder, heads, first, the other hidden ones, last */
+    long n_layers, n_encoder, n_stars, packed; /* layers: encoder, heads, first, the other hidden ones, last */
     struct layer *layers;
-    float *x, *z;              /* input and draw (stars x width) */
-    float *back[3];            /* gradients on their way back; never one buffer for two layers within a stretch */
+    struct factor x, z;        /* input and draw */
+    float *back[2];            /* gradients on their way back; never one buffer for two layers within a stretch */
     float *pull;               /* weight of the divergence in the gradient of each latent */
     double *terms;             /* negative log likelihood of each part (BLOCKS) */
 };
@@ -437,6 +517,14 @@ static float *take(uintptr_t *at, long size)
     float *taken = (float *)*at;
     *at += padded(size) * sizeof(float);
     return taken;
+}
+
+static struct factor take_factor(uintptr_t *at, const struct network *net, long width)
+{
+    struct factor f = { .values = take(at, net->n_stars * width) };
+    f.stars = net->packed == 1 ? f.values : take(at, net->n_stars * width / 2);
+    f.pairs = net->packed == 1 ? f.values : take(at, (places(net->n_stars + BLOCKS, 2)) * width);
+    return f;
 }
 
 /* Lay out a workspace that starts at an address; return where it ends. */
@@ -449,35 +537,51 @@ static uintptr_t arrange(struct network *net, const struct spec *specs, uintptr_
         l->width = l->is.copies * padded(l->is.out);
         l->in_width = (l->is.apart ? l->is.copies : 1) * padded(l->is.in);
         widest = l->in_width > widest ? l->in_width : widest;
-        float **const rows[] = { &l->output, &l->active, &l->slope };
+        l->packed = net->packed;
+        l->output = take(&at, net->n_stars * l->width);
+        l->active = take_factor(&at, net, l->width);
+        l->slope = take_factor(&at, net, l->width);
         float **const vectors[] = { &l->scale, &l->shift, &l->mean, &l->rstd, &l->total[0], &l->total[1] };
-        for (int i = 0; i < 3; i++) *rows[i] = take(&at, net->n_stars * l->width);
         for (int i = 0; i < 6; i++) *vectors[i] = take(&at, l->width);
         for (int i = 0; i < 2; i++) l->sums[i] = take(&at, BLOCKS * l->width);
-        l->forward = take(&at, l->is.in * l->width);
+        l->forward = take(&at, padded(l->is.in) * l->width);
         l->backward = take(&at, l->width * padded(l->is.in));
         l->gradient = take(&at, BLOCKS * l->is.copies * l->is.out * padded(l->is.in));
     }
-    net->x = take(&at, net->n_stars * net->layers[0].in_width);
-    net->z = take(&at, net->n_stars * net->layers[net->n_encoder + 1].in_width);
+    net->x = take_factor(&at, net, net->layers[0].in_width);
+    net->z = take_factor(&at, net, net->layers[net->n_encoder + 1].in_width);
     net->pull = take(&at, net->layers[net->n_encoder].width);
-    for (int i = 0; i < 3; i++) net->back[i] = take(&at, net->n_stars * widest);
+    for (int i = 0; i < 2; i++) net->back[i] = take(&at, net->n_stars * widest);
     net->terms = (double *)take(&at, BLOCKS * sizeof(double) / sizeof(float));
     return at;
+}
+
+/* The nearest bfloat16, the even one of two. */
+static uint16_t rounded(float number)
+{
+    uint32_t whole;
+    memcpy(&whole, &number, sizeof whole);
+    return (whole + 0x7fff + (whole >> 16 & 1)) >> 16;
 }
 
 static void copy_weights(struct layer *l, const float *parameters)
 {
     const long in = padded(l->is.in), out = padded(l->is.out);
+    uint16_t *const forward = (uint16_t *)l->forward, *const backward = (uint16_t *)l->backward;
     for (long c = 0; c < l->is.copies; c++)
         for (long o = 0; o < l->is.out; o++) {
             const float *row = parameters + l->is.weight + (c * l->is.out + o) * l->is.in;
-            for (long i = 0; i < l->is.in; i++) {
-                l->forward[i * l->width + c * out + o] = row[i];
-                l->backward[(c * out + o) * in + i] = row[i];
-            }
-            l->shift[c * out + o] = parameters[l->is.shift + c * l->is.out + o];
-            if (l->is.scale >= 0) l->scale[c * out + o] = parameters[l->is.scale + c * l->is.out + o];
+            const long place = c * out + o;
+            for (long i = 0; i < l->is.in; i++)
+                if (l->packed == 1) {
+                    l->forward[i * l->width + place] = row[i];
+                    l->backward[place * in + i] = row[i];
+                } else {
+                    forward[(i / 2 * l->width + place) * 2 + i % 2] = rounded(row[i]);
+                    backward[(place / 2 * in + i) * 2 + place % 2] = rounded(row[i]);
+                }
+            l->shift[place] = parameters[l->is.shift + c * l->is.out + o];
+            if (l->is.scale >= 0) l->scale[place] = parameters[l->is.scale + c * l->is.out + o];
         }
 }
 
@@ -532,22 +636,25 @@ void adamw(const struct adamw *with, int64_t n_threads, float *parameters, const
         update(with, first, first + STRETCH < with->n ? first + STRETCH : with->n, parameters, gradient, mean, square);
 }
 
+/* How many numbers products can take in the place of a float: 2 where there are bfloat16s. */
+int64_t most_packed(void) { return PACKED; }
+
 /* Bytes of a workspace for batches of n_stars. */
-int64_t workspace_size(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars)
+int64_t workspace_size(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars, int64_t packed)
 {
     struct layer layers[n_layers];
-    struct network net = { .n_layers = n_layers, .n_encoder = n_encoder, .n_stars = n_stars, .layers = layers };
+    struct network net = { n_layers, n_encoder, n_stars, packed, .layers = layers };
     return arrange(&net, specs, 0);
 }
 
 /* Gradient and the two terms of the loss; the running statistics follow. */
-void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars, int64_t n_threads,
-    float *workspace, const float *parameters, const float *data, const float *variance, const int64_t *rows,
+void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars, int64_t packed,
+    int64_t n_threads, float *workspace, const float *parameters, const float *data, const float *variance, const int64_t *rows,
     const float *noise, float kl_weight, float free_bits, const struct running *running, float *gradient,
     float *terms)
 {
     struct layer layers[n_layers];
-    struct network net = { .n_layers = n_layers, .n_encoder = n_encoder, .n_stars = n_stars, .layers = layers };
+    struct network net = { n_layers, n_encoder, n_stars, packed, .layers = layers };
     arrange(&net, specs, (uintptr_t)workspace);
     struct layer *const heads = layers + n_encoder, *const first = heads + 1, *const last = layers + n_layers - 1;
     const long n_inputs = layers[0].is.in;
@@ -557,40 +664,44 @@ void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder
 #pragma omp for schedule(static, 1)
         for (long n = 0; n < n_layers; n++) copy_weights(layers + n, parameters);
 
-        const float *input = net.x; /* of the layer that is next */
+        const struct factor *input = &net.x; /* of the layer that is next */
         for (struct layer *l = layers; l < last; l++) {
             if (l == heads) l += 2;
 #pragma omp for schedule(static)
             for (long b = 0; b < BLOCKS; b++) {
-                const struct part p = part_of(b, n_stars);
+                const struct part p = part_of(b, n_stars, packed);
                 if (l == layers) {
                     for (long i = p.first; i < p.last; i++)
-                        memcpy(net.x + i * l->in_width, star(data, rows, i, p, n_inputs), n_inputs * sizeof(float));
+                        memcpy(net.x.values + i * l->in_width, star(data, rows, i, p, n_inputs), n_inputs * sizeof(float));
+                    pack(&net.x, packed, l->in_width, p);
                 } else if (l == first + 1) {
                     normalise_and_activate(heads - 1, p);
-                    product(heads, p, heads[-1].active, heads->output);
-                    draw(heads, p, noise, net.z);
-                    product(first, p, net.z, first->output);
+                    product(heads, p, &heads[-1].active, heads->output);
+                    draw(heads, p, noise, net.z.values);
+                    pack(&net.z, packed, first->in_width, p);
+                    product(first, p, &net.z, first->active.values);
                     add_bias(first, p);
+                    pack(&first->active, packed, first->width, p);
                 } else
                     normalise_and_activate(l - 1, p);
-                product(l, p, l == first + 1 ? first->output : input, l->output);
+                product(l, p, l == first + 1 ? &first->active : input, l->output);
                 moments(l, p);
             }
-            input = l->active;
+            input = &l->active;
 #pragma omp single
             merge_moments(l, n_stars, running);
         }
 
 #pragma omp for schedule(static)
         for (long b = 0; b < BLOCKS; b++) {
-            const struct part p = part_of(b, n_stars);
+            const struct part p = part_of(b, n_stars, packed);
             normalise_and_activate(last - 1, p);
-            product(last, p, last[-1].active, last->output);
-            net.terms[b] = reconstruct(last, p, net.x, variance, rows, n_stars);
-            sum_columns(last, p, last->output);
-            product_weights(last, p, last->output, last[-1].active);
-            product_back(last, p, last->output, net.back[0]);
+            product(last, p, &last[-1].active, last->slope.values);
+            net.terms[b] = reconstruct(last, p, net.x.values, variance, rows, n_stars);
+            sum_columns(last, p);
+            pack(&last->slope, packed, last->width, p);
+            product_weights(last, p, &last[-1].active);
+            product_back(last, p, net.back[0]);
             deactivate(last - 1, p, net.back[0]);
         }
 #pragma omp single
@@ -607,21 +718,24 @@ void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder
             if (l == first) l -= 2;
 #pragma omp for schedule(static)
             for (long b = 0; b < BLOCKS; b++) {
-                const struct part p = part_of(b, n_stars);
+                const struct part p = part_of(b, n_stars, packed);
                 denormalise(l, p, n_stars);
-                product_weights(l, p, l->slope, l == layers ? net.x : l == first + 1 ? first->output : l[-1].active);
+                product_weights(l, p, l == layers ? &net.x : &l[-1].active);
                 if (l == layers) continue;
-                product_back(l, p, l->slope, net.back[0]);
-                if (l != first + 1)
+                if (l != first + 1) {
+                    product_back(l, p, net.back[0]);
                     deactivate(l - 1, p, net.back[0]);
-                else {
-                    product_weights(first, p, net.back[0], net.z);
-                    product_back(first, p, net.back[0], net.back[1]);
-                    draw_back(heads, p, net.back[1], net.pull);
-                    sum_columns(heads, p, heads->slope);
-                    product_weights(heads, p, heads->slope, heads[-1].active);
-                    product_back(heads, p, heads->slope, net.back[2]);
-                    deactivate(heads - 1, p, net.back[2]);
+                } else {
+                    product_back(l, p, first->slope.values);
+                    pack(&first->slope, packed, first->width, p);
+                    product_weights(first, p, &net.z);
+                    product_back(first, p, net.back[0]);
+                    draw_back(heads, p, net.back[0], net.pull);
+                    sum_columns(heads, p);
+                    pack(&heads->slope, packed, heads->width, p);
+                    product_weights(heads, p, &heads[-1].active);
+                    product_back(heads, p, net.back[1]);
+                    deactivate(heads - 1, p, net.back[1]);
                 }
             }
 #pragma omp single

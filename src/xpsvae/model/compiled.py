@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["gradient", "library"]
+__all__ = ["adamw", "gradient", "library", "multiplies_bf16"]
 
 SOURCE = Path(__file__).with_suffix(".c")
 FLAGS = (
@@ -89,7 +89,12 @@ def library():
     return None
 
 
-def gradient(flat, free_bits=0.0):
+def multiplies_bf16():
+    """Whether the compiled library can multiply bfloat16s: the processor and the compiler have to know how."""
+    return bool(library()) and library().most_packed() == 2
+
+
+def gradient(flat, free_bits=0.0, precision="float32"):
     """Do the work of `xpsvae.model.step.by_autograd` in the compiled library, which has to be there.
 
     Parameters
@@ -98,8 +103,11 @@ def gradient(flat, free_bits=0.0):
         float32, on the CPU; of a model with at least two hidden layers.
     free_bits : float
         [nat] See `xpsvae.model.step.stepper`.
+    precision : str
+        Of the factors of matrix products: "float32"; or "bf16", where `multiplies_bf16`.
     """
     call, specs, n_encoder = library(), _specs(flat), len(flat.encoder)
+    packed = 2 if precision == "bf16" else 1
     shifts = flat.parameters.detach()[flat.shifts]
     followed = (tensor.data_ptr() for tensor in (flat.running_mean, flat.running_var, shifts))
     running = _Running(*followed, flat.momentum, flat.eps)
@@ -108,13 +116,13 @@ def gradient(flat, free_bits=0.0):
     def gradient(data, variance, rows, noise, kl_weight=1.0):
         n_stars = len(rows)
         if n_stars not in workspaces:
-            size = call.workspace_size(specs, len(specs), n_encoder, n_stars)
+            size = call.workspace_size(specs, len(specs), n_encoder, n_stars, packed)
             workspaces[n_stars] = torch.zeros(size // 4)
         terms = torch.empty(2)
         batch = rows.contiguous(), noise.contiguous()
         inputs = workspaces[n_stars], flat.parameters, data, variance, *batch
         call.loss_gradient(
-            specs, len(specs), n_encoder, n_stars, torch.get_num_threads(),
+            specs, len(specs), n_encoder, n_stars, packed, torch.get_num_threads(),
             *(tensor.data_ptr() for tensor in inputs),
             kl_weight, free_bits, ctypes.byref(running), flat.gradient.data_ptr(), terms.data_ptr(),
         )  # fmt: skip
@@ -202,11 +210,13 @@ def _library(compile):
 def _load(content):
     functions = _open_library(content)
     integer, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_float
-    functions.workspace_size.argtypes = [pointer, *[integer] * 3]
+    functions.most_packed.argtypes = []
+    functions.most_packed.restype = integer
+    functions.workspace_size.argtypes = [pointer, *[integer] * 4]
     functions.workspace_size.restype = integer
     functions.loss_gradient.argtypes = [
         pointer,
-        *[integer] * 4,
+        *[integer] * 5,
         *[pointer] * 6,
         *[number] * 2,
         *[pointer] * 3,
