@@ -28,6 +28,7 @@ VARIATIONS = {  # recipe, and what is done differently
     "published, KL warm-up 0.7": ("published", {"kl_warm_up": 0.7}),
     "published, free bits 0.1": ("published", {"free_bits": 0.1}),
     "fast": ("fast", {}),
+    "fast-bf16": ("fast-bf16", {}),
     "fast-linear": ("fast-linear", {}),
     "fast-linear, no KL warm-up": ("fast-linear", {"kl_warm_up": 0.0}),
     "fast-linear, free bits 0.1": ("fast-linear", {"free_bits": 0.1}),

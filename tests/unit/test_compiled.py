@@ -81,7 +81,61 @@ def test_large_activations_are_as_exact():
     torch.testing.assert_close(fast.gradient.double() / scale, exact.gradient / scale, rtol=1e-3, atol=1e-5)
 
 
-def test_bytes_do_not_depend_on_the_number_of_threads():
+class Rounded(torch.autograd.Function):
+    """A product whose factors are rounded to bfloat16, forwards and backwards, and whose sums are not."""
+
+    @staticmethod
+    def forward(context, x, weight):
+        x, weight = (tensor.bfloat16().double() for tensor in (x.float(), weight.float()))
+        context.save_for_backward(x, weight)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(context, gradient):
+        x, weight = context.saved_tensors
+        gradient = gradient.float().bfloat16().double()
+        return gradient @ weight, gradient.T @ x
+
+
+class RoundedLinear(torch.nn.Linear):
+    def forward(self, x):
+        return Rounded.apply(x, self.weight) + self.bias
+
+
+has_bf16 = pytest.mark.skipif(not compiled.multiplies_bf16(), reason="no bf16 on this processor")
+
+
+@has_bf16
+@pytest.mark.parametrize(
+    ("shape", "n_stars"),
+    [
+        ((110, 6, (90, 70)), 1021),
+        ((110, 6, (50, 10)), 256),
+        ((20, 3, (12, 9, 5)), 5),
+        ((33, 17, (41, 15)), 103),
+    ],
+)
+def test_bf16_is_autograd_with_rounded_factors(shape, n_stars):
+    """Odd numbers of stars and odd widths share places with nothing.
+
+    A number between two bfloat16s may round either way, and moves all that follow: the network is not deep here.
+    """
+    fast, exact = twins(shape)
+    arguments = batch(n_stars, *shape[:2])
+    in_float, _ = twins(shape)
+    compiled.gradient(in_float)(*arguments)
+    found = torch.stack(compiled.gradient(fast, precision="bf16")(*arguments)).double()
+    for module in exact.model.modules():
+        if type(module) is torch.nn.Linear:
+            module.__class__ = RoundedLinear
+    expected = torch.stack(by_autograd(exact)(*in_double(arguments)))
+    torch.testing.assert_close(found, expected, rtol=3e-5, atol=0)
+    off = (fast.gradient - exact.gradient).norm()
+    assert off < 0.2 * (in_float.gradient - exact.gradient).norm()
+
+
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=has_bf16)])
+def test_bytes_do_not_depend_on_the_number_of_threads(precision):
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(1500, 4)) @ rng.normal(size=(4, 110)) + rng.normal(size=(1500, 110))).astype(
         np.float32
@@ -90,7 +144,9 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
     try:
         for number in (1, 2, 3):
             torch.set_num_threads(number)
-            fitted = fit(x[:1000], x[:1000] ** 2 + 0.1, validation, batch_size=300, epochs=4)
+            fitted = fit(
+                x[:1000], x[:1000] ** 2 + 0.1, validation, batch_size=300, epochs=4, precision=precision
+            )
             results.append((fitted.history, [*fitted.model.state_dict().values()]))
     finally:
         torch.set_num_threads(threads)
@@ -121,11 +177,12 @@ def test_adamw_is_that_of_torch():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_shows_in_the_loss(value):
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=has_bf16)])
+def test_what_is_not_finite_shows_in_the_loss(value, precision):
     flat, _ = twins(PUBLISHED)
     data, *others = batch(64, 110, 6)
     data[others[1][10], 50] = value
-    assert not torch.stack(compiled.gradient(flat)(data, *others)).isfinite().all()
+    assert not torch.stack(compiled.gradient(flat, precision=precision)(data, *others)).isfinite().all()
 
 
 def test_source_compiles_without_a_warning(tmp_path):
@@ -143,6 +200,16 @@ def run_apart(program, **environment):
         text=True,
         check=True,
     )
+
+
+def test_without_bf16_training_says_so_once_and_is_that_of_float32(monkeypatch, capfd):
+    monkeypatch.setattr(compiled, "multiplies_bf16", lambda: False)
+    x = torch.randn(256, 12, generator=torch.Generator().manual_seed(0)).numpy()
+    settings = {"batch_size": 64, "epochs": 5, "n_latents": 2}
+    runs = [fit(x, 0 * x + 0.3, precision=name, **settings).history for name in ("float32", "bf16")]
+    assert runs[0] == runs[1]
+    said = [line for line in capfd.readouterr().err.splitlines() if "bf16" in line]
+    assert said == ["bf16 is not for this processor or C compiler: training in float32."]
 
 
 TRAIN = """
@@ -256,11 +323,15 @@ def kept(load, tmp_path):
 
 def is_ours(functions):
     return (
-        functions.workspace_size((compiled._Spec * 1)(compiled._Spec(1, 4, 4, 0, 0, -1, 0, -1)), 1, 0, 5) > 0
+        functions.workspace_size((compiled._Spec * 1)(compiled._Spec(1, 4, 4, 0, 0, -1, 0, -1)), 1, 0, 5, 1)
+        > 0
     )
 
 
-FOREIGN = "int workspace_size(void) { return 0; } int loss_gradient(void) { return 0; }"
+FOREIGN = "".join(
+    f"int {name}(void) {{ return 0; }}"
+    for name in ("workspace_size", "most_packed", "loss_gradient", "adamw")
+)
 
 
 def foreign(folder):

@@ -487,6 +487,10 @@ OTHERWISE = {
     "compare/covariances.py:sound.invalid": "covariances.invalid",
     "model/recipe.py:Recipe.kl_power": None,  # of a recipe that does not say
     "model/recipe.py:Recipe.first_sigma": None,
+    "model/recipe.py:Recipe.precision": None,
+    "model/step.py:stepper.precision": None,
+    "model/step.py:adamw.weight_decay": "recipes.fast.weight_decay",
+    "model/compiled.py:gradient.precision": None,
     "model/recipe.py:Recipe.latents": "training.latents",
     "analysis/classify.py:features.seed": "classifiers.seed",
     "locks.py:clear_stale.folder": None,

@@ -210,10 +210,10 @@ def _library(compile):
 def _load(content):
     functions = _open_library(content)
     integer, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_float
-    functions.most_packed.argtypes = []
-    functions.most_packed.restype = integer
     functions.workspace_size.argtypes = [pointer, *[integer] * 4]
     functions.workspace_size.restype = integer
+    functions.most_packed.argtypes = []
+    functions.most_packed.restype = integer
     functions.loss_gradient.argtypes = [
         pointer,
         *[integer] * 5,

@@ -36,6 +36,7 @@ RECIPES = {
     },
     "quick": {"epochs": 100} | _ONE_CYCLE | _ALIVE,
     "fast": {"epochs": 300} | _ONE_CYCLE | _ALIVE,
+    "fast-bf16": {"epochs": 300} | _ONE_CYCLE | _ALIVE | {"precision": "bf16"},
     "fast-linear": {"epochs": 300} | _ONE_CYCLE,
 }
 
@@ -54,6 +55,7 @@ WORDS = {  # what is chosen among few
     "schedule": ("one-cycle", "cosine"),
     "scatter": ("estimated", "constant", "none"),
     "latents": ("drawn", "means"),
+    "precision": ("float32", "bf16"),
 }
 
 
@@ -72,6 +74,9 @@ class Recipe:
     kl_power: float = 1.0  # of the steps taken, by which that weight grows
     first_sigma: float = 1.0  # factor of the posteriors' standard deviations before the first step
     warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
+    precision: str = (
+        "float32"  # of the factors of matrix products; "bf16": 8 bits, faster where there is hardware
+    )
     restart_every: int = 0  # cosine: epochs from one restart to the next
     final_learning_rate: float = 0.0  # cosine: the smallest, reached just before a restart
     n_latents: int = 6

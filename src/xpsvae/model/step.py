@@ -4,6 +4,8 @@ The gradient comes by autograd or, on the CPU, from `compiled`; both leave it in
 rounding.
 """
 
+import sys
+
 import torch
 
 from xpsvae.model import compiled, loss
@@ -31,7 +33,7 @@ def adamw(flat, weight_decay=0.01):
     return optimiser
 
 
-def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
+def stepper(flat, optimiser, data, variance, free_bits=0.0, precision="float32", processes=None):
     """Return the step for the device of ``flat``.
 
     Parameters
@@ -44,6 +46,10 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
     free_bits : float
         [nat] A latent whose divergence, averaged over the batch, is below this is not pushed further down
         (Kingma et al. 2016).
+    precision : str
+        Of the factors of matrix products: "float32"; or "bf16", numbers of 8 bits, whose products are summed as
+        float32. Only the compiled step knows bf16, on processors that multiply it; elsewhere this says so in a
+        line on standard error, and takes float32.
     processes : Processes, optional
         Those that share each batch; then ``rows`` and ``noise`` are this one's part of it.
 
@@ -60,8 +66,13 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
         torch.set_num_threads(
             1
         )  # the sums of torch's products depend on how many there are; `compiled`'s do not
-    gradient = (by_autograd if plain else compiled.gradient)(flat, free_bits)
-    update = (_by_torch if plain else compiled.adamw)(flat, optimiser)
+    if precision == "bf16" and (plain or not compiled.multiplies_bf16()):
+        print(f"bf16 is not for {_why(on_gpu, shared)}: training in float32.", file=sys.stderr)
+        precision = "float32"
+    if plain:
+        gradient, update = by_autograd(flat, free_bits), _by_torch(flat, optimiser)
+    else:
+        gradient, update = compiled.gradient(flat, free_bits, precision), compiled.adamw(flat, optimiser)
 
     def step(rows, noise, learning_rate, kl_weight):
         terms = gradient(data, variance, rows, noise, kl_weight)
@@ -71,6 +82,12 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, processes=None):
         return terms
 
     return _captured(step, flat, optimiser) if on_gpu and not shared else step
+
+
+def _why(on_gpu, shared):
+    if on_gpu or shared:
+        return "GPUs" if on_gpu else "batches that processes share"
+    return "this processor or C compiler"
 
 
 def _by_torch(flat, optimiser):

@@ -155,7 +155,7 @@ def _begin(recipe, width, stars, processes):
     optimiser = adamw(flat, recipe.weight_decay)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     state = State(flat.tensors() | optimiser.state[flat.parameters], generator)
-    step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, processes)
+    step = stepper(flat, optimiser, stars.data, stars.variance, recipe.free_bits, recipe.precision, processes)
     return model, step, state, generator
 
 
