@@ -2,9 +2,11 @@
 
     python benchmarks/train_step.py [--batch-size 1024] [--authors CLONE] [--output FILE.json]
 
-Random data of the paper's shape. `floor` is the matrix products of the step and nothing else; `plain` is the
-published loop written with modules, autograd and AdamW over a list of tensors, data on the host; `authors`
-is the authors' own model and generator, if the path of a clone of their repository is given.
+Each has its turns, some steps in a row as in training, so that a step finds in the caches what the one before left
+there. Random data of the paper's shape. `bf16` is ours with bfloat16 products, where there are such. `floor` is the
+matrix products of the step and nothing else; `plain` is the published loop written with modules, autograd and AdamW
+over a list of tensors, data on the host; `authors` is the authors' own model and generator, if the path of a clone of
+their repository is given.
 """
 
 import argparse
@@ -15,17 +17,17 @@ import numpy as np
 import torch
 from common import machine, report
 
-from xpsvae.model import ScatterVAE, loss
+from xpsvae.model import ScatterVAE, compiled, loss
 from xpsvae.model.step import Flat, adamw, stepper
 
 N_STARS, N_INPUTS, N_LATENTS = 36_000, 110, 6
 
 
-def ours(x, x_err, batch_size, device):
+def ours(x, x_err, batch_size, device, precision="float32"):
     """Return our step on data that lie on the device, with the draw of rows and noise that `fit` makes."""
     data, variance = torch.from_numpy(x).to(device), torch.from_numpy(x_err).to(device) ** 2
     flat = Flat(ScatterVAE(N_INPUTS, N_LATENTS).to(device))
-    step = stepper(flat, adamw(flat), data, variance)
+    step = stepper(flat, adamw(flat), data, variance, precision=precision)
     steps = len(x) // batch_size
     state = {"number": steps}
 
@@ -111,24 +113,26 @@ def floor(batch_size, device):
     return run
 
 
-def interleaved(functions, rounds, device):
-    """Time every function once a round; return minimum, median [ms] of each."""
+def interleaved(functions, rounds, in_a_row, device):
+    """Time every function some times in a row, round after round; return minimum, median [ms] of each."""
     times = {name: [] for name in functions}
-    for round_number in range(rounds + 5):  # the first five warm up
+    for round_number in range(rounds + 1):  # the first warms up
         for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            if round_number >= 5:
-                times[name].append(1e3 * (time.perf_counter() - start))
+            for _ in range(in_a_row):
+                start = time.perf_counter()
+                function()
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                if round_number:
+                    times[name].append(1e3 * (time.perf_counter() - start))
     return {name: {"min": min(values), "median": float(np.median(values))} for name, values in times.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--batch-size", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--in-a-row", type=int, default=10, metavar="STEPS", help="of a turn; default: 10")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--authors", metavar="CLONE", help="folder of a clone of the authors' repository")
@@ -144,9 +148,11 @@ def main():
         "plain": plain(*arguments),
         "floor": floor(given.batch_size, given.device),
     }
+    if given.device == "cpu" and compiled.multiplies_bf16():
+        functions["bf16"] = ours(*arguments, "bf16")
     if given.authors:
         functions["authors"] = authors(given.authors, *arguments)
-    times = interleaved(functions, given.rounds, given.device)
+    times = interleaved(functions, given.rounds, given.in_a_row, given.device)
     result = {
         "what": "milliseconds a training step",
         "batch_size": given.batch_size,
@@ -156,7 +162,13 @@ def main():
         "times": times,
         "ours_over_floor": times["ours"]["median"] / times["floor"]["median"],
         "speed_up": {
-            name: times[name]["median"] / times["ours"]["median"] for name in times.keys() - {"ours", "floor"}
+            mine: {
+                name: times[name]["median"] / times[mine]["median"]
+                for name in ("plain", "authors")
+                if name in times
+            }
+            for mine in ("ours", "bf16")
+            if mine in times
         },
     }
     report(result, given.output)

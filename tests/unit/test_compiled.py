@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -229,6 +230,43 @@ def test_without_a_compiler_training_says_so_and_gives_the_same_to_rounding(tmp_
     loss, there = plain.stdout.split()
     assert there == "False" and float(loss) == pytest.approx(ours, rel=1e-4)
     assert plain.stderr.count("No C compiler works here ([Errno 2] No such file") == 1
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="processors of another kind")
+@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"])
+def test_processors_without_the_newest_instructions_have_the_next_slower_path(
+    processor, tmp_path, monkeypatch
+):
+    """Without AVX, with AVX2, with AVX-512 but no bf16: the same gradient, and the step of AdamW."""
+    if processor not in processors():
+        pytest.skip(f"this processor is no {processor}")
+    flags = [flag.replace("native", processor) for flag in compiled.FLAGS]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    slower = compiled._library(["cc", *flags])
+    assert slower.most_packed() == 1
+    arguments, flats = batch(203, 110, 6), (twins(PUBLISHED)[0], twins(PUBLISHED)[0])
+    for flat, library in zip(flats, (compiled.library(), slower), strict=True):
+        monkeypatch.setattr(compiled, "library", lambda library=library: library)
+        compiled.gradient(flat)(*arguments)
+        compiled.adamw(flat, adamw(flat))(1e-3)
+    scale = flats[0].gradient.abs().max()
+    torch.testing.assert_close(flats[1].gradient / scale, flats[0].gradient / scale, rtol=1e-4, atol=3e-6)
+    torch.testing.assert_close(flats[1].running_var, flats[0].running_var, rtol=1e-5, atol=1e-7)
+    moved = torch.isclose(flats[1].parameters, flats[0].parameters, rtol=1e-4, atol=1e-5)
+    assert (
+        moved.float().mean() > 0.999
+    )  # the first step goes by the sign of the gradient, which near 0 is noise
+
+
+def processors():
+    """Which levels of x86-64 this processor has."""
+    known = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    levels = {
+        "x86-64": set(),
+        "x86-64-v3": {"avx2", "fma", "bmi2"},
+        "x86-64-v4": {"avx512f", "avx512vl", "avx512bw"},
+    }
+    return {name for name, needed in levels.items() if needed <= set(known)}
 
 
 LOAD = "from xpsvae.model import compiled; print(bool(compiled.library()))"
