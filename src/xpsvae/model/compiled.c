@@ -284,31 +284,32 @@ static long padded(long width) { return (width + PAD - 1) / PAD * PAD; }
 
 static void product(const struct layer *l, struct part p, const struct factor *input, float *output)
 {
-    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, h = l->packed;
+    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, packed = l->packed;
     for (long g = 0; g < groups; g++)
-        multiply(h, p.last - p.first, wide, places(l->is.in, h),
-            input->stars + (p.first * l->in_width + g * padded(l->is.in)) / h, l->in_width / h, 1,
+        multiply(packed, p.last - p.first, wide, places(l->is.in, packed),
+            input->stars + (p.first * l->in_width + g * padded(l->is.in)) / packed, l->in_width / packed, 1,
             l->forward + g * wide, l->width, output + p.first * l->width + g * wide, l->width);
 }
 
 /* The gradient of the input, from that of the output. */
 static void product_back(const struct layer *l, struct part p, float *input)
 {
-    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, in = padded(l->is.in), h = l->packed;
-    const long depth = groups < l->is.copies ? wide : l->is.out; /* the padding between copies is zero */
+    const long groups = l->is.apart ? l->is.copies : 1, wide = l->width / groups, in = padded(l->is.in);
+    const long packed = l->packed, depth = groups < l->is.copies ? wide : l->is.out; /* between copies are zeros */
     for (long g = 0; g < groups; g++)
-        multiply(h, p.last - p.first, in, places(depth, h), l->slope.stars + (p.first * l->width + g * wide) / h,
-            l->width / h, 1, l->backward + g * wide / h * in, in, input + p.first * l->in_width + g * in,
-            l->in_width);
+        multiply(packed, p.last - p.first, in, places(depth, packed),
+            l->slope.stars + (p.first * l->width + g * wide) / packed, l->width / packed, 1,
+            l->backward + g * wide / packed * in, in, input + p.first * l->in_width + g * in, l->in_width);
 }
 
 /* The gradient of the weights; that of a bias is among the sums. */
 static void product_weights(const struct layer *l, struct part p, const struct factor *input)
 {
-    const long in = padded(l->is.in), size = l->is.copies * l->is.out * in, h = l->packed;
+    const long in = padded(l->is.in), size = l->is.copies * l->is.out * in, packed = l->packed;
     for (long c = 0; c < l->is.copies; c++)
-        multiply(h, l->is.out, in, places(p.last - p.first, h), l->slope.pairs + p.pairs * l->width + c * padded(l->is.out),
-            1, l->width, input->pairs + p.pairs * l->in_width + (l->is.apart ? c * in : 0), l->in_width,
+        multiply(packed, l->is.out, in, places(p.last - p.first, packed),
+            l->slope.pairs + p.pairs * l->width + c * padded(l->is.out), 1, l->width,
+            input->pairs + p.pairs * l->in_width + (l->is.apart ? c * in : 0), l->in_width,
             l->gradient + p.number * size + c * l->is.out * in, in);
 }
 
@@ -432,7 +433,8 @@ static void draw(const struct layer *heads, struct part p, const float *noise, f
     const long latents = heads->is.out, wide = padded(latents);
     EACH_VECTOR(j, wide) V(heads->sums[0] + p.number * heads->width + j) = (vec){};
     for (long i = p.first; i < p.last; i++) {
-        float *row = heads->output + i * heads->width, *sigma = heads->active.values + i * heads->width, *eps = sigma + wide;
+        float *row = heads->output + i * heads->width, *sigma = heads->active.values + i * heads->width;
+        float *eps = sigma + wide;
         for (long k = 0; k < latents; k++) eps[k] = noise[i * latents + k];
         EACH_VECTOR(j, wide)
         {
@@ -613,7 +615,8 @@ static double weigh_divergence(struct network *net, float kl_weight, float free_
 
 /* AdamW from one place of the vectors to another, with the roundings of torch's fused kernel, whose last few
    places have one of their own: this way a run is to the bit what it was with that kernel. */
-static void update(const struct adamw *with, long first, long last, float *p, const float *g, float *mean, float *square)
+static void update(const struct adamw *with, long first, long last, float *p, const float *g, float *mean,
+    float *square)
 {
     const long odd = with->n / 8 * 8, turn = odd < first ? first : odd < last ? odd : last;
     for (long i = first; i < last; i++) p[i] *= with->decay;
@@ -649,8 +652,8 @@ int64_t workspace_size(const struct spec *specs, int64_t n_layers, int64_t n_enc
 
 /* Gradient and the two terms of the loss; the running statistics follow. */
 void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder, int64_t n_stars, int64_t packed,
-    int64_t n_threads, float *workspace, const float *parameters, const float *data, const float *variance, const int64_t *rows,
-    const float *noise, float kl_weight, float free_bits, const struct running *running, float *gradient,
+    int64_t n_threads, float *workspace, const float *parameters, const float *data, const float *variance,
+    const int64_t *rows, const float *noise, float kl_weight, float free_bits, const struct running *running, float *gradient,
     float *terms)
 {
     struct layer layers[n_layers];
@@ -672,7 +675,8 @@ void loss_gradient(const struct spec *specs, int64_t n_layers, int64_t n_encoder
                 const struct part p = part_of(b, n_stars, packed);
                 if (l == layers) {
                     for (long i = p.first; i < p.last; i++)
-                        memcpy(net.x.values + i * l->in_width, star(data, rows, i, p, n_inputs), n_inputs * sizeof(float));
+                        memcpy(net.x.values + i * l->in_width, star(data, rows, i, p, n_inputs),
+                            n_inputs * sizeof *data);
                     pack(&net.x, packed, l->in_width, p);
                 } else if (l == first + 1) {
                     normalise_and_activate(heads - 1, p);
