@@ -326,6 +326,53 @@ def test_bulk_keeps_the_wanted_stars_in_bounded_memory(bulk):
     assert max(stars for _, stars in held) < 10
 
 
+SHORTER = str(IDS[1])[:-1]  # begins like a wanted star's
+WRITTEN = {  # text of a csv file -> the same, written in another way
+    "as it is": lambda text: text,
+    "line ends of Windows": lambda text: text.replace("\n", "\r\n"),
+    "identifiers in quotes": lambda text: text.replace(f"\n{IDS[1]},", f'\n"{IDS[1]}",'),
+    "blanks before identifiers": lambda text: text.replace(f"\n{IDS[1]},", f"\n  {IDS[1]},"),
+    "zeros before identifiers": lambda text: text.replace(f"\n{IDS[1]},", f"\n00{IDS[1]},"),
+    "another star's begins the same": lambda text: text.replace(f"\n{IDS[0]},", f"\n{SHORTER},"),
+    "no line end": lambda text: text.removesuffix("\n"),
+    "source_id not in front": lambda text: "\n".join(
+        ",".join([line.split(",", 2)[1], line.split(",", 2)[0], line.split(",", 2)[2]])
+        for line in text.splitlines()
+    ),
+}
+
+
+@pytest.mark.parametrize("piece", [5000, 1 << 20])
+@pytest.mark.parametrize("written", WRITTEN)
+def test_bulk_gives_the_wanted_rows_of_all_that_are_read(written, piece, tmp_path, monkeypatch):
+    monkeypatch.setattr("xpsvae.xp.text._PIECE", piece)
+    path = write(tmp_path, "x.csv", table())
+    path.write_bytes(WRITTEN[written](path.read_text()).encode())
+    every = read_spectra(path)
+    wanted = [IDS[4], IDS[1], 99]
+    (found,) = iter_bulk(path, wanted)
+    rows = np.isin(every.source_id, wanted)
+    assert rows.sum() == 2
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(found, name), getattr(every, name)[rows])
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text[:-3000], "not a regular table"),  # the last row, which is wanted or not
+        (lambda text: text.replace(f"\n{IDS[0]},", "\nnobody,"), "not an integer"),
+        (lambda text: text.replace(f"\n{IDS[0]},", "\n99999999999999999999,"), "64 bits"),
+        (lambda text: text + text, "not an integer"),
+    ],
+)
+def test_bulk_refuses_what_is_no_table_whoever_is_wanted(damage, says, tmp_path):
+    path = write(tmp_path, "x.csv", table())
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(InputError, match=says):
+        list(iter_bulk(path, IDS[1:2]))
+
+
 def test_bulk_refuses_only_wanted_stars(tmp_path):
     content = table()
     archive.remove_band(content, 1, "bp")

@@ -1,8 +1,6 @@
 """What all forms of XP files have in common: names, types and units of columns, arrays in text."""
 
-import gzip
 import re
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import numpy as np
 
 from xpsvae.arrays import convert
 from xpsvae.errors import InputError
-from xpsvae.unpack import open_gzip
+from xpsvae.unpack import DAMAGED_GZIP, open_gzip
 from xpsvae.xp.basis import BANDS, COEFFICIENT_UNIT, FLUX_UNIT, WAVELENGTH_UNIT
 
 __all__ = [
@@ -169,7 +167,7 @@ def unpacked(path):
     with open_gzip(path) if gzipped(path) else open(path, "rb") as stream:
         try:
             yield stream
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except DAMAGED_GZIP as error:
             raise InputError(f"{path} is a cut or damaged gzip file ({error}): {FETCH_AGAIN}.") from error
 
 

@@ -19,6 +19,8 @@ from xpsvae.xp.columns import (
 __all__ = ["text_blocks"]
 
 _BLOCK = 2 << 20  # bytes of text parsed at a time, some 50 spectra; pyarrow reads up to 40 blocks ahead
+_PIECE = 1 << 20  # bytes of text that are looked through at a time for wanted lines
+_LONGEST = 20  # characters of an identifier and the delimiter after it
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 
 
@@ -36,6 +38,9 @@ def text_blocks(path, wanted, product):
     if not datatype.startswith(("int", "uint", "string")):  # digits may be lost though all are written
         raise InputError(f"source_id in {path} is {datatype} by its header: give 64-bit integers.")
     with unpacked(path) as stream:
+        if wanted is not None and names[0] == columns.get("source_id"):
+            lines = _wanted_lines(stream, set(map(int, wanted)), len(header) + 1, delimiter.encode())
+            stream = io.BufferedReader(_Pieces(lines), _PIECE)  # which fills the blocks that pyarrow asks for
         try:
             reader = pa.csv.open_csv(
                 stream,
@@ -67,6 +72,45 @@ def text_blocks(path, wanted, product):
                     yield source_id.to_numpy(), ragged
         except pa.ArrowInvalid as error:
             raise InputError(f"{path} is not a regular table ({one_line(error)}): {FETCH_AGAIN}.") from error
+
+
+def _wanted_lines(stream, wanted, head, delimiter):
+    """Yield the text without those lines, after its head, that begin with the source_id of another star.
+
+    Of most lines of a bulk file nothing but the identifier is then ever looked at. What is not plainly a line with
+    an identifier in front stays, for the parser to judge.
+    """
+    rest = b""
+    while piece := stream.read(_PIECE):
+        piece, start, kept = rest + piece, 0, []
+        if b"\r" in piece or len(piece) > _PIECE + _BLOCK:  # lines end otherwise, or never
+            yield piece
+            yield from iter(lambda: stream.read(_PIECE), b"")
+            return
+        while end := piece.find(b"\n", start) + 1:
+            cell = piece[start : max(start, piece.find(delimiter, start, start + _LONGEST))]
+            if head or not cell.isdigit() or int(cell) in wanted:
+                kept.append(piece[start:end])
+            start, head = end, max(head - 1, 0)
+        rest = piece[start:]
+        yield b"".join(kept)
+    yield rest  # a line that is cut has to be seen
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, pieces):
+        self._pieces, self._rest = pieces, b""
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece = self._rest or next(filter(None, self._pieces), b"")
+        count = min(len(buffer), len(piece))
+        buffer[:count], self._rest = piece[:count], piece[count:]
+        return count
 
 
 def _text_identifiers(texts, path):
