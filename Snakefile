@@ -19,6 +19,7 @@ include: "rules/explorer.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
+include: "rules/dr3.smk"
 
 
 rule all:

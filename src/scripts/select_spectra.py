@@ -9,12 +9,8 @@ with job(snakemake):
 
     params = snakemake.params
     source_ids = gaia_archive.read_sources(snakemake.input.sources)
-    entry = gaia_archive.bulk_entry(
-        Path(snakemake.input.checksums).read_text(encoding="utf-8"),
-        params.url,
-        int(snakemake.wildcards.part),
-        params.files,
-    )
+    checksums = Path(snakemake.input.checksums).read_text(encoding="utf-8")
+    entry = gaia_archive.bulk_entries(checksums, params.url, params.files)[int(snakemake.wildcards.part)]
     file = gaia_archive.fetch_bulk(entry, source_ids, **snakemake.config["download"])
     chosen = gaia_archive.select(file, source_ids, params.invalid)
     gaia_archive.write_selection(chosen, **snakemake.output)

@@ -263,8 +263,8 @@ LIST = "".join(f"{md5}  {name}\n" for md5, name in zip(SUMS[::-1], NAMES[::-1], 
 
 
 def test_parts_are_the_files_of_the_list_by_name():
-    for part, (name, md5) in enumerate(zip(NAMES, SUMS, strict=True)):
-        entry = gaia_archive.bulk_entry(LIST + f"{'0' * 32}  _disclaimer.txt\n", "http://h/xp", part, 3)
+    entries = gaia_archive.bulk_entries(LIST + f"{'0' * 32}  _disclaimer.txt\n", "http://h/xp", 3)
+    for entry, name, md5 in zip(entries, NAMES, SUMS, strict=True):
         assert (entry.name, entry.url, entry.checksum) == (name, f"http://h/xp/{name}", f"md5:{md5}")
 
 
@@ -280,7 +280,7 @@ def test_parts_are_the_files_of_the_list_by_name():
 )
 def test_a_list_of_another_form_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):
-        gaia_archive.bulk_entry(text, "http://h/xp", 0, 3)
+        gaia_archive.bulk_entries(text, "http://h/xp", 3)
 
 
 def test_a_bulk_file_without_stars_is_not_fetched(table, tmp_path):
@@ -289,7 +289,7 @@ def test_a_bulk_file_without_stars_is_not_fetched(table, tmp_path):
     name = NAMES[1]
     md5 = hashlib.md5(whole).hexdigest()
     with FileServer({f"/{name}": whole}) as server:
-        entry = gaia_archive.bulk_entry(f"{md5}  {name}\n", server.base, 0, 1)
+        (entry,) = gaia_archive.bulk_entries(f"{md5}  {name}\n", server.base, 1)
         assert gaia_archive.fetch_bulk(entry, [5, 400_001 << 43], tmp_path) is None
         assert not server.log
         for edge in (10 << 43, ((400_001 << 43) - 1)):

@@ -27,11 +27,13 @@ from xpsvae.xp.read import iter_bulk
 __all__ = [
     "LARGEST_REQUEST",
     "Selection",
-    "bulk_entry",
+    "bulk_entries",
+    "bulk_pixels",
     "divide",
     "fetch_bulk",
     "fetch_datalink",
     "fetch_selection",
+    "pixel_of",
     "read_sources",
     "select",
     "write_selection",
@@ -149,8 +151,8 @@ def fetch_datalink(url, source_ids, folder, release="Gaia DR3", attempts=8, time
     return path
 
 
-def bulk_entry(checksums, url, part, parts):
-    """Find the part-th file in the archive's list of MD5 sums.
+def bulk_entries(checksums, url, parts):
+    """Read the archive's list of bulk files and their MD5 sums.
 
     Parameters
     ----------
@@ -158,12 +160,13 @@ def bulk_entry(checksums, url, part, parts):
         Content of ``_MD5SUM.txt``: digest, blanks, name.
     url : str
         Folder of the files.
-    part, parts : int
-        From 0; how many files there must be, so that a cut list is noticed.
+    parts : int
+        How many files there must be, so that a cut list is noticed.
 
     Returns
     -------
-    xpsvae.data.manifest.Entry
+    list of xpsvae.data.manifest.Entry
+        In the order of their names.
 
     Raises
     ------
@@ -182,9 +185,18 @@ def bulk_entry(checksums, url, part, parts):
             f"the list of MD5 sums names {len(lines)} files where gaia_sdss.bulk.files is {parts}: correct it, "
             "or delete the list if it came cut."
         )
-    digest, name = sorted(lines, key=lambda line: line[1].lstrip("*"))[part]
-    name = name.lstrip("*")
-    return Entry(name, f"{url.rstrip('/')}/{name}", f"md5:{digest.lower()}")
+    digests = sorted((name.lstrip("*"), digest.lower()) for digest, name in lines)
+    return [Entry(name, f"{url.rstrip('/')}/{name}", f"md5:{digest}") for name, digest in digests]
+
+
+def bulk_pixels(name):
+    """First and last HEALPix pixel of level 8 of the stars that a bulk file holds, by its name."""
+    return tuple(map(int, _BULK_FILE.fullmatch(Path(name).name).groups()))
+
+
+def pixel_of(source_id):
+    """HEALPix pixel of level 8 of stars, by which they are divided among the bulk files."""
+    return source_id >> _PIXEL_SHIFT
 
 
 def fetch_bulk(entry, source_ids, folder, attempts=8, timeout=60.0):
@@ -194,8 +206,8 @@ def fetch_bulk(entry, source_ids, folder, attempts=8, timeout=60.0):
     -------
     pathlib.Path or None
     """
-    first, last = map(int, _BULK_FILE.fullmatch(entry.name).groups())
-    pixels = identifiers("source_ids", source_ids) >> _PIXEL_SHIFT
+    first, last = bulk_pixels(entry.name)
+    pixels = pixel_of(identifiers("source_ids", source_ids))
     if not ((pixels >= first) & (pixels <= last)).any():
         return None
     return download([entry], folder, attempts=attempts, timeout=timeout)[0]
