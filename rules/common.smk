@@ -26,7 +26,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae import choices, cluster, dependencies, locks
+from xpsvae import choices, cluster, dependencies, listing, locks
 from xpsvae.config import resolve, training
 from xpsvae.errors import InputError, misspelt
 from xpsvae.paper.page import figure_alias, figure_title
@@ -39,6 +39,8 @@ except InputError as error:
 
 if workflow.is_main_process and locks.clear_stale():
     logger.info("An earlier Snakemake was killed here: its locks are removed.")
+
+listing.shorten(logger, lambda: workflow.dryrun)
 
 ROOT = f"{config['results']}/{config['dataset']}"
 VARIANT = f"{ROOT}/{{variant}}"  # products that a choice changes
@@ -143,6 +145,9 @@ onstart:
     os.makedirs(config["results"], exist_ok=True)
     with open(f"{config['results']}/.gitignore", "w", encoding="utf-8") as ignored:
         ignored.write("*\n")
+    # one bulk file that does not come is no reason to leave thousands of others
+    if any(job.rule.name.endswith("describe_dr3") for job in workflow.dag.needrun_jobs()):
+        workflow.scheduler.keepgoing = True
     # what no node can take would wait in the queue for ever
     if workflow.executor_plugin.name == "slurm":
         try:

@@ -13,6 +13,7 @@ from xpsvae.xp.photometry import G_ZERO_POINT
 TRAINING = {"edgecolor": "#B2182B", "facecolor": "none", "lw": 1.0, "zorder": 4}
 WITHIN = (1, 2)  # standard deviations of the ellipses
 FAR = {"color": "#2166AC", "size": 2.5, "zorder": 3}
+MOST_DISTANT = 100  # stars
 OUTSIDE = 5e-4  # share of the stars that lie beyond the axes, on either side
 FEWEST = 20  # stars of a magnitude whose percentiles are drawn
 SHARES = {0.16: (0, (1, 1)), 0.5: "-", 0.84: (0, (1, 1))}
@@ -42,7 +43,7 @@ def draw(summary, density, outliers, reference):
     extents = [_extent(*pair) for pair in zip(single, edges, strict=True)]
     labels = [latent_label(k + 1) for k in range(n_latents)]
     figure, axes = corner_axes(DOUBLE, extents, labels)
-    far = outliers[outliers["listed_for"].str.contains("distance")]
+    far = outliers.nlargest(MOST_DISTANT, "distance")
     norm = LogNorm(0.5, max(density["counts"].max(initial=0), 2))
     for (first, second), counts in zip(density["pairs"], density["counts"], strict=True):
         x, y = int(first) - 1, int(second) - 1
@@ -57,11 +58,10 @@ def draw(summary, density, outliers, reference):
     for k in range(n_latents):
         _alone(axes[k, k], single[k], edges[k], reference, k)
     axes[0, 0].set_ylabel("Stars")
-    grid = axes[0, 0].get_gridspec()
-    half = max(n_latents // 2, 1)
-    quality = figure.add_subplot(grid[: half - 1 or 1, half + 1 if n_latents > 3 else -1 :])
-    _by_magnitude(quality, density, reference, norm)
-    _key(figure, quality, mesh, summary, len(far))
+    if n_latents > 2:  # there is room above the diagonal
+        grid, rows = axes[0, 0].get_gridspec(), max(n_latents // 3, 1)
+        _by_magnitude(figure.add_subplot(grid[:rows, rows + 1 :]), density, reference, summary, norm)
+        _key(figure, figure.add_subplot(grid[rows, rows + 1 :]), mesh, len(far))
     return figure
 
 
@@ -96,9 +96,11 @@ def _alone(panel, counts, edges, reference, k):
     panel.tick_params(axis="y", which="both", left=False, right=False)
 
 
-def _by_magnitude(axes, density, reference, norm):
+def _by_magnitude(axes, density, reference, summary, norm):
     """Show chi-square against G, with its percentiles, and where the training stars are."""
-    magnitudes, log_chi2, counts = (density[name] for name in ("magnitude_edges", "log_chi2_edges", "quality"))
+    magnitudes, log_chi2, counts = (
+        density[name] for name in ("magnitude_edges", "log_chi2_edges", "quality")
+    )
     shown = np.ma.masked_less(counts.T, 1)
     axes.pcolormesh(
         magnitudes, 10**log_chi2, shown, cmap=DENSITY_MAP, norm=norm, rasterized=True, lw=0, zorder=1
@@ -108,7 +110,9 @@ def _by_magnitude(axes, density, reference, norm):
     shares = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for share, line in SHARES.items():
         place = (shares >= share).argmax(axis=1)
-        axes.plot(middles, np.where(enough, 10 ** log_chi2[place + 1], np.nan), color="#D9740B", ls=line, lw=1)
+        axes.plot(
+            middles, np.where(enough, 10 ** log_chi2[place + 1], np.nan), color="#D9740B", ls=line, lw=1
+        )
     trained = G_ZERO_POINT - 2.5 * np.log10(reference.g_flux_range)
     for edge in trained:
         axes.axvline(edge, color=TRAINING["edgecolor"], lw=0.8, ls=(0, (4, 2)))
@@ -119,22 +123,24 @@ def _by_magnitude(axes, density, reference, norm):
     if filled[0].size:
         axes.set_xlim(magnitudes[filled[0][0]] - 0.3, magnitudes[filled[0][-1] + 1] + 0.3)
         axes.set_ylim(10 ** log_chi2[filled[1][0]] / 1.3, 10 ** log_chi2[filled[1][-1] + 1] * 1.3)
-    axes.xaxis.set_label_position("bottom")
-
-
-def _key(figure, quality, mesh, summary, n_far):
-    """Say how many stars there are and what is what, below the panel of magnitudes."""
-    handles = [
-        Line2D([], [], color=TRAINING["edgecolor"], lw=1, label=r"training stars: 1 and 2$\,\sigma$"),
-        Line2D([], [], color=TRAINING["edgecolor"], lw=0.8, ls=(0, (4, 2)), label="their range of $G$; their 99.9 %"),
-        Line2D([], [], color="#D9740B", lw=1, label="median, 16 and 84 %"),
-        Line2D([], [], color=FAR["color"], marker="o", ms=2, ls="", label=f"{n_far:,} most distant stars"),
-    ]
-    quality.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -0.32), frameon=False, borderpad=0)
-    bar = figure.colorbar(mesh, cax=quality.inset_axes((0.6, -0.48, 0.4, 0.05)), orientation="horizontal")
-    bar.set_label("Stars a bin", size=8, labelpad=1)
     share = summary["like_training_stars"] / max(summary["described"], 1)
-    note(quality, f"{summary['described']:,} stars; {100 * share:.1f} % like the training stars", "upper right", size=7)
+    words = f"{summary['described']:,} stars, {100 * share:.1f} % of them like the training stars"
+    note(axes, words, "upper left", size=7.5)
+
+
+def _key(figure, axes, mesh, n_far):
+    """Say what is what, below the panel of magnitudes."""
+    axes.set_axis_off()
+    trained, dashed = {"color": TRAINING["edgecolor"]}, {"ls": (0, (4, 2)), "lw": 0.8}
+    handles = [
+        Line2D([], [], lw=1, label=r"training stars: 1 and 2$\,\sigma$, normal", **trained),
+        Line2D([], [], label=r"their range of $G$; 99.9 % of their $\chi^2$", **trained, **dashed),
+        Line2D([], [], color="#D9740B", lw=1, label="median, 16 and 84 %"),
+        Line2D([], [], color=FAR["color"], marker="o", ms=2, ls="", label=f"the {n_far} most distant stars"),
+    ]
+    axes.legend(handles=handles, loc="lower left", frameon=False, borderpad=0)
+    bar = figure.colorbar(mesh, cax=axes.inset_axes((0.62, 0.3, 0.36, 0.07)), orientation="horizontal")
+    bar.set_label("Stars a bin", size=8, labelpad=1)
 
 
 if __name__ == "__main__":

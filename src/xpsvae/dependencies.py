@@ -22,6 +22,7 @@ PLUMBING = {
     "dependencies.py",
     "digests.py",
     "errors.py",
+    "listing.py",
     "locks.py",
     "parquet_units.py",
     "products.py",
