@@ -26,7 +26,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from xpsvae import choices, cluster, dependencies, listing, locks
+from xpsvae import choices, cluster, dependencies, digests, listing, locks
 from xpsvae.config import resolve, training
 from xpsvae.errors import InputError, misspelt
 from xpsvae.paper.page import figure_alias, figure_title

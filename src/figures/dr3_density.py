@@ -153,10 +153,11 @@ if __name__ == "__main__":
         from xpsvae.products import read_array, read_json, read_table
 
         given = snakemake.input
+        folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
         figure = draw(
             read_json(given.summary),
             read_array(given.density),
             read_table(given.outliers),
-            load(Path(given.reference).parent).reference,
+            load(folder).reference,
         )
         save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -13,6 +13,7 @@ with job(snakemake):
     given, params = snakemake.input, snakemake.params
     checksums = Path(given.checksums).read_text(encoding="utf-8")
     entry = gaia_archive.bulk_entries(checksums, params.url, params.files)[int(snakemake.wildcards.dr3_file)]
+    folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
     (file,) = download([entry], **snakemake.config["download"])
-    bulk.describe_file(file, snakemake.output.latents, load(Path(given.model_config).parent))
+    bulk.describe_file(file, snakemake.output.latents, load(folder))
     file.unlink()

@@ -14,7 +14,8 @@ with job(snakemake):
     entries = gaia_archive.bulk_entries(
         Path(given.checksums).read_text(encoding="utf-8"), params.url, params.files
     )
-    survey = Survey(load(Path(given.reference).parent).reference, params.listed)
+    folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
+    survey = Survey(load(folder).reference, params.listed)
     for entry, path in zip(entries, given.tables, strict=False):  # the first files alone, if so configured
         survey.add(path, entry.name)
     write_json(made.summary, survey.summary())

@@ -51,7 +51,7 @@ def imported_modules(script):
     """
     found, queue = set(), [Path(script)]
     while queue:
-        for module in _direct_imports(queue.pop()) - found:
+        for module in _read(queue.pop())[0] - found:
             found.add(module)
             queue.append(module)
     found |= {path for module in found if (path := module.with_suffix(".c")).is_file()}
@@ -74,38 +74,34 @@ def digest(script):
     """
     script, modules = Path(script).resolve(), imported_modules(script)
     own = [script] if PACKAGE in script.parents else []
-    return hashlib.sha256("".join(map(_behaviour, sorted({*own, *modules}))).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(_read(path)[1] for path in sorted({*own, *modules})).encode()).hexdigest()[:16]
 
 
 @cache
-def _behaviour(path):
-    text = path.read_text(encoding="utf-8")
+def _read(path):
+    """Modules that a file imports itself, and a line that says what the file does; of C code only the line."""
+    text, modules = path.read_text(encoding="utf-8"), set()
     if path.suffix == ".c":
         text = " ".join(re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL).split())
     else:
         tree = ast.parse(text)
         for node in ast.walk(tree):
-            documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            if documented and ast.get_docstring(node, clean=False) is not None:
-                del node.body[0]
+            if isinstance(node, ast.Import):
+                modules.update(_locate(alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                # `from package import name`: the name is a module of the package, or stands in its __init__
+                modules.update(
+                    _locate(f"{node.module}.{alias.name}") or _locate(node.module) for alias in node.names
+                )
+            elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                if ast.get_docstring(node, clean=False) is not None:
+                    del node.body[0]
         text = ast.dump(tree)
-    return f"{path.relative_to(PACKAGE).as_posix()} {hashlib.sha256(text.encode()).hexdigest()}\n"
+    name = path.relative_to(PACKAGE).as_posix() if PACKAGE in path.parents else path.name
+    return modules - {None}, f"{name} {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
 @cache
-def _direct_imports(path):
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules.update(_locate(alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            # `from package import name`: the name is a module of the package, or stands in its __init__
-            modules.update(
-                _locate(f"{node.module}.{alias.name}") or _locate(node.module) for alias in node.names
-            )
-    return modules - {None}
-
-
 def _locate(name):
     top, *parts = name.split(".")
     if top != PACKAGE.name or not parts:
