@@ -6,6 +6,7 @@ import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -43,11 +44,16 @@ def columns():
     return next(csv.DictReader(io.StringIO(member("csv", "XP_CONTINUOUS")[1].decode())))
 
 
+def array(text):
+    """Numbers of a cell of the csv file."""
+    return np.array([float(number) for number in text.strip("()").split(",")])
+
+
 def frame(copies=1, **changes):
     """Rows of the star with arrays, as a DataFrame; ``changes`` are columns."""
     arrays = {}
     for name, text in columns().items():
         if text.startswith("("):
-            arrays[name] = [[float(number) for number in text.strip("()").split(",")]] * copies
+            arrays[name] = [array(text).tolist()] * copies
     made = {"source_id": [SOURCE_ID] * copies} | {k: v for k, v in arrays.items() if "corr" not in k}
     return pd.DataFrame(made | changes)

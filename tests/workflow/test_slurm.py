@@ -1,15 +1,21 @@
 """The Slurm profile: what it plans, and, where Slurm is installed, that a private cluster really runs it."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
+import bulk_files
 import pytest
 import yaml
+from servers import FileServer
 
 from xpsvae.compare import registry
 
@@ -132,7 +138,8 @@ PartitionName=gpu Nodes={host}
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
+        while self.processes:
+            process = self.processes.pop()
             process.terminate()
             process.wait()
 
@@ -146,6 +153,37 @@ PartitionName=gpu Nodes={host}
         lines = self.ask("scontrol", "show", "jobs", "--oneliner").splitlines()
         jobs = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
         return {job["Comment"]: job for job in jobs if "Comment" in job}
+
+    def kill_once(self, name):
+        """Kill all processes of the first job of that comment once it runs, as a node that dies would.
+
+        Returns
+        -------
+        function
+            Waits for that, and gives the number of processes that were killed.
+        """
+        killed = []
+
+        def wait():
+            while not killed and self.processes:
+                state = self.jobs().get(name, {})
+                if state.get("JobState") == "RUNNING":
+                    # the shell that Slurm started is there before Snakemake and the script are
+                    if len(pids := _of_job(state["JobId"])) > 2:
+                        for pid in pids:
+                            with contextlib.suppress(ProcessLookupError):
+                                os.kill(pid, signal.SIGKILL)
+                        killed.extend(pids)
+                time.sleep(0.1)
+
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+
+        def ended():
+            thread.join(10)
+            return len(killed)
+
+        return ended
 
     def _start(self, *words):
         with open(self.folder / f"{words[0]}.log", "w") as log:
@@ -162,6 +200,22 @@ PartitionName=gpu Nodes={host}
         self.__exit__()
         pytest.fail(f"{what} of the private Slurm did not come up: {logs}")
 
+
+def _of_job(number):
+    """Processes that have the number of a Slurm job in their environment, which this cluster's alone have."""
+    mark, found = f"SLURM_JOB_ID={number}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+# no accounting here; and no time to lose
+ON_SLURM = (
+    "--profile", "profiles/slurm", "--latency-wait", "10", "--slurm-status-command", "squeue",
+    "--slurm-init-seconds-before-status-checks", "2",
+)  # fmt: skip
 
 on_slurm = pytest.mark.skipif(
     bool(MISSING) or not PLUGIN,
@@ -203,13 +257,7 @@ def test_a_cluster_gives_the_bytes_of_this_machine(encoded, tmp_path):
     for name in ("model", "latents"):
         shutil.rmtree(encoded.folder / "results/library" / name)
     with Slurm(tmp_path) as slurm:
-        run = encoded.snakemake(
-            "--profile", "profiles/slurm", "--set-scatter", "latents=3", "embed_stars",
-            # no accounting here; and no time to lose
-            "--latency-wait", "10", "--slurm-status-command", "squeue",
-            "--slurm-init-seconds-before-status-checks", "2",
-            **slurm.environment,
-        )  # fmt: skip
+        run = encoded.snakemake(*ON_SLURM, "--set-scatter", "latents=3", "embed_stars", **slurm.environment)
         assert run.returncode == 0, run.stderr[-4000:]
         jobs = slurm.jobs()
     shards = [f"rule_embed_shard_wildcards_{number}-of-3" for number in (1, 2, 3)]
@@ -220,3 +268,41 @@ def test_a_cluster_gives_the_bytes_of_this_machine(encoded, tmp_path):
     assert jobs["rule_train_svae"]["TresPerJob"] == "gres:gpu:1"
     assert {jobs[shard]["TRES"].split("mem=")[1].split(",")[0] for shard in shards} == {"2000M"}
     assert encoded.products() == before
+
+
+@pytest.mark.slow
+@on_slurm
+def test_dr3_goes_on_after_a_job_is_killed_on_its_node(tmp_path):
+    (tmp_path / "slurm").mkdir()
+    with FileServer(bulk_files.write(tmp_path)) as server:
+        made = []
+        for name in ("here", "there"):
+            (tmp_path / name).mkdir()
+            clone = Clone(tmp_path / name)
+            bulk_files.configure(clone, server)
+            made.append(clone)
+        here, there = made
+        run = here.snakemake("--cores", "2", "dr3_latents")
+        assert run.returncode == 0, run.stderr[-4000:]
+        with Slurm(tmp_path / "slurm") as slurm:
+            killed = slurm.kill_once("rule_describe_dr3_wildcards_0001")
+            run = there.snakemake(*ON_SLURM, "dr3_latents", **slurm.environment)
+            assert run.returncode == 0, run.stderr[-4000:]
+            assert killed() and "Trying to restart" in run.stderr
+    assert set(here.products()) > {f"dr3/latents/{number:04d}.parquet" for number in range(3)}
+    assert there.products() == here.products()
+
+
+@pytest.mark.slow
+@on_slurm
+def test_the_paper_is_the_same_from_a_cluster_on_which_a_job_was_killed(clone, tmp_path):
+    """Everything, the encoding in three shards, of which one is killed on its node."""
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "there").mkdir()
+    there = clone.copy(tmp_path / "there", "results", "checkpoints", ".snakemake")
+    with Slurm(tmp_path / "slurm") as slurm:
+        killed = slurm.kill_once("rule_embed_shard_wildcards_2-of-3")
+        run = there.snakemake(*ON_SLURM, "--set-scatter", "latents=3", "all", **slurm.environment)
+        assert run.returncode == 0, run.stderr[-4000:]
+        assert killed() and "Trying to restart" in run.stderr
+    assert there.products() == clone.products()
