@@ -19,7 +19,6 @@ include: "rules/explorer.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 include: "rules/report.smk"
-include: "rules/dr3.smk"
 
 
 rule all:
@@ -71,6 +70,7 @@ rule all:
 
 
 include: "rules/archive.smk"
+include: "rules/dr3.smk"
 
 
 # Snakemake says of a misspelt target only that no rule produces it.

@@ -11,20 +11,26 @@ PIXELS = ((0, 3111), (3112, 450_000), (450_001, 786_431))  # HEALPix of level 8,
 ARRAYS = ("coefficients", "coefficient_errors")
 
 
-def spectra(n_stars=40, seed=0):
-    """Columns of XP_CONTINUOUS for each file: the star brighter and fainter, each of its coefficients moved a little."""
+def spectra(n_stars=40, seed=0, pixels=PIXELS):
+    """Columns of XP_CONTINUOUS for each file: the star brighter and fainter, each of its coefficients moved a little.
+
+    Its correlations are shrunk a little, for each star differently, so that no two have the same digits.
+    """
     rng, texts = np.random.default_rng(seed), real_star.columns()
     star = [
         np.concatenate([real_star.array(texts[f"{band}_{name}"]) for band in ("bp", "rp")]) for name in ARRAYS
     ]
     tables = []
-    for first, last in PIXELS:
-        pixels = np.sort(rng.integers(first, last + 1, n_stars))
-        source_id = pixels * 2**43 + rng.integers(1, 2**43, n_stars)
+    for first, last in pixels:
+        source_id = np.sort(rng.integers(first * 2**43, (last + 1) * 2**43, n_stars))
         bright = rng.uniform(0.1, 3, (n_stars, 1))
         coefficients = star[0] * bright * (1 + 0.02 * rng.normal(size=(n_stars, len(star[0]))))
         errors = (star[1] * np.sqrt(bright)).astype(np.float32)
-        tables.append(archive.spectra_table(np.unique(source_id), coefficients, errors, seed))
+        table = archive.spectra_table(np.unique(source_id), coefficients, errors, seed)
+        shrunk = 1 - 0.02 * rng.uniform(size=(n_stars, 1))
+        for name in ("bp_coefficient_correlations", "rp_coefficient_correlations"):
+            table[name] = list((shrunk * real_star.array(texts[name])).astype(np.float32))
+        tables.append(table)
     return tables
 
 

@@ -153,7 +153,9 @@ if __name__ == "__main__":
         from xpsvae.products import read_array, read_json, read_table
 
         given = snakemake.input
-        folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
+        folder = (
+            Path(given.weights).parent if "weights" in given.keys() else None
+        )  # None: the model that ships
         figure = draw(
             read_json(given.summary),
             read_array(given.density),

@@ -74,7 +74,9 @@ def digest(script):
     """
     script, modules = Path(script).resolve(), imported_modules(script)
     own = [script] if PACKAGE in script.parents else []
-    return hashlib.sha256("".join(_read(path)[1] for path in sorted({*own, *modules})).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(_read(path)[1] for path in sorted({*own, *modules})).encode()).hexdigest()[
+        :16
+    ]
 
 
 @cache

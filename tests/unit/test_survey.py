@@ -16,14 +16,15 @@ from xpsvae.own_stars import bulk
 from xpsvae.own_stars.survey import Survey
 from xpsvae.products import read_table, write_table
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def stars(n_stars, n_latents=6, seed=0):
     """Made-up rows of a table of latents."""
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"source_id": rng.permutation(n_stars) + 1, "phot_g_mean_flux": 10 ** rng.uniform(3, 7, n_stars)})
+    table = pd.DataFrame(
+        {"source_id": rng.permutation(n_stars) + 1, "phot_g_mean_flux": 10 ** rng.uniform(3, 7, n_stars)}
+    )
     for k in range(n_latents):
         table[f"mean_{k + 1}"] = rng.normal(0, 2.5, n_stars).astype(np.float32)
     table["chi2"] = rng.choice([0.5, 1, 7, 9], n_stars) * rng.integers(1, 9, n_stars)
@@ -102,9 +103,7 @@ def test_the_most_anomalous_stars_are_listed_by_either_measure(table, model, tmp
 
 @pytest.mark.parametrize("n_latents", [1, 2, 3, 4, 6, 8])
 def test_the_figure_is_drawn_for_any_number_of_latents_and_without_a_star(n_latents, model, tmp_path):
-    reference = replace(
-        model.reference, latent_mean=np.zeros(n_latents), latent_covariance=np.eye(n_latents)
-    )
+    reference = replace(model.reference, latent_mean=np.zeros(n_latents), latent_covariance=np.eye(n_latents))
     draw = runpy.run_path(str(ROOT / "src/figures/dr3_density.py"))["draw"]
     for table in (stars(200, n_latents), stars(200, n_latents).assign(reason="BP is missing")):
         found = survey(tmp_path, reference, table)
@@ -142,7 +141,10 @@ def test_a_star_without_a_band_is_a_row_with_a_reason(columns, model, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda columns: columns["source_id"].__setitem__(0, 5), "stars outside of the HEALPix pixels 3112 to 450000"),
+        (
+            lambda columns: columns["source_id"].__setitem__(0, 5),
+            "stars outside of the HEALPix pixels 3112 to 450000",
+        ),
         (lambda columns: columns["source_id"].__setitem__(0, columns["source_id"][1]), "has a star twice"),
     ],
 )

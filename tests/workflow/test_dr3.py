@@ -76,7 +76,11 @@ def test_tables_are_those_of_describe(run, tables):
         ours = xpsvae.describe({name: values for name, values in plain.items() if "corr" not in name})
         assert table["phot_g_mean_flux"].unit == "electron / s"
         assert table["source_id"].tolist() == columns["source_id"] and len(table) == N_STARS
-        for name in ("phot_g_mean_flux", *(f"{what}_{k}" for what in ("mean", "sigma") for k in range(1, 7)), "chi2"):
+        for name in (
+            "phot_g_mean_flux",
+            *(f"{what}_{k}" for what in ("mean", "sigma") for k in range(1, 7)),
+            "chi2",
+        ):
             np.testing.assert_allclose(np.asarray(table[name]), np.asarray(ours[name]), rtol=2e-5, atol=2e-6)
         assert set(table["warnings"]) == set(ours["warnings"])
 

@@ -155,7 +155,7 @@ PartitionName=gpu Nodes={host}
         return {job["Comment"]: job for job in jobs if "Comment" in job}
 
     def kill_once(self, name):
-        """Kill all processes of the first job of that comment once it runs, as a node that dies would.
+        """Kill all processes of the first job of that comment once its script runs, as a node that dies would.
 
         Returns
         -------
@@ -166,14 +166,12 @@ PartitionName=gpu Nodes={host}
 
         def wait():
             while not killed and self.processes:
-                state = self.jobs().get(name, {})
-                if state.get("JobState") == "RUNNING":
-                    # the shell that Slurm started is there before Snakemake and the script are
-                    if len(pids := _of_job(state["JobId"])) > 2:
-                        for pid in pids:
-                            with contextlib.suppress(ProcessLookupError):
-                                os.kill(pid, signal.SIGKILL)
-                        killed.extend(pids)
+                pids = self._processes_of(self.jobs().get(name, {}).get("JobId"))
+                if any(b".snakemake/scripts/" in command for command in pids.values()):
+                    for pid in pids:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
+                    killed.extend(pids)
                 time.sleep(0.1)
 
         thread = threading.Thread(target=wait, daemon=True)
@@ -184,6 +182,16 @@ PartitionName=gpu Nodes={host}
             return len(killed)
 
         return ended
+
+    def _processes_of(self, number):
+        """Command lines of a job's processes, which have its number and this cluster's folder in their environment."""
+        marks, found = (f"\0SLURM_JOB_ID={number}\0".encode(), f"{self.folder}/bin".encode()), {}
+        for folder in Path("/proc").glob("[0-9]*") if number else ():
+            with contextlib.suppress(OSError):
+                environment = b"\0" + (folder / "environ").read_bytes()
+                if all(mark in environment for mark in marks):
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes()
+        return found
 
     def _start(self, *words):
         with open(self.folder / f"{words[0]}.log", "w") as log:
@@ -199,16 +207,6 @@ PartitionName=gpu Nodes={host}
         logs = {path.name: path.read_text()[-2000:] for path in self.folder.glob("*.log")}
         self.__exit__()
         pytest.fail(f"{what} of the private Slurm did not come up: {logs}")
-
-
-def _of_job(number):
-    """Processes that have the number of a Slurm job in their environment, which this cluster's alone have."""
-    mark, found = f"SLURM_JOB_ID={number}".encode(), []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
 
 
 # no accounting here; and no time to lose

@@ -51,7 +51,9 @@ def _verify(output, count, path):
     source_id = stars["source_id"].to_numpy()
     pixels = pixel_of(source_id)
     if len(stars) != count:
-        raise InputError(f"{output} has {len(stars)} stars where {count} were written: mend the disk and rerun.")
+        raise InputError(
+            f"{output} has {len(stars)} stars where {count} were written: mend the disk and rerun."
+        )
     if len(np.unique(source_id)) != count:
         raise InputError(f"{path} has a star twice: fetch it again.")
     if not ((pixels >= first) & (pixels <= last)).all():

@@ -95,12 +95,14 @@ class Survey:
     def _keep(self, stars):
         """Keep the most anomalous stars so far, by each measure."""
         pool = stars if self._outliers is None else pd.concat([self._outliers, stars])
-        pool = pool.sort_values("source_id", ignore_index=True)  # of equals the first, in whatever order the files came
+        pool = pool.sort_values(
+            "source_id", ignore_index=True
+        )  # of equals the first, in whatever order the files came
         best = [pool[name].nlargest(self._listed).index for name in MEASURES]
         self._outliers = pool.loc[best[0].union(best[1])].reset_index(drop=True)
 
     def summary(self):
-        """Counts by name, for JSON."""
+        """Give the counts by name, for JSON."""
         described = sum(described for _, _, described in self._files)
         return {
             "files": len(self._files),
@@ -113,7 +115,7 @@ class Survey:
         }
 
     def density(self):
-        """Counts in bins: of each latent, each pair of latents, and of G and chi2.
+        """Give the counts in bins: of each latent, each pair of latents, and of G and chi2.
 
         Returns
         -------
@@ -133,14 +135,16 @@ class Survey:
         }
 
     def outliers(self):
-        """The most anomalous stars of all files, a DataFrame by falling chi2; ``listed_for`` says by which measure."""
+        """List the most anomalous stars, a DataFrame by falling chi2; ``listed_for`` says by which measure."""
         stars = self._outliers
         ranks = {name: stars[name].rank(method="first", ascending=False) <= self._listed for name in MEASURES}
         words = [" ".join(name for name in MEASURES if ranks[name][row]) for row in stars.index]
-        return stars.assign(listed_for=words).sort_values("chi2", ascending=False, kind="stable", ignore_index=True)
+        return stars.assign(listed_for=words).sort_values(
+            "chi2", ascending=False, kind="stable", ignore_index=True
+        )
 
     def files(self):
-        """One row a file: its name, its stars, how many of them are described."""
+        """Make a DataFrame of one row a file: its name, its stars, how many of them are described."""
         return pd.DataFrame(self._files, columns=["file", "stars", "described"])
 
 
