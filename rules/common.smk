@@ -146,7 +146,10 @@ onstart:
     with open(f"{config['results']}/.gitignore", "w", encoding="utf-8") as ignored:
         ignored.write("*\n")
     # one bulk file that does not come is no reason to leave thousands of others
-    if any(job.rule.name.endswith("describe_dr3") for job in workflow.dag.needrun_jobs()):
+    if any(
+        job.rule.name.endswith("describe_dr3")
+        for job in workflow.dag.needrun_jobs()
+    ):
         workflow.scheduler.keepgoing = True
     # what no node can take would wait in the queue for ever
     if workflow.executor_plugin.name == "slurm":

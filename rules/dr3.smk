@@ -18,9 +18,7 @@ DR3_MODEL = (
         "reference": str(rules.build_reference.output.reference),
     }
 )
-DR3_MODEL_DIGEST = (
-    digests.sha256(f"{BASE}/src/xpsvae/pretrained") if SHIPPED else None
-)
+DR3_MODEL_DIGEST = digests.sha256(f"{BASE}/src/xpsvae/pretrained") if SHIPPED else None
 
 # Each of these jobs downloads, and holds one bulk file on the disk.
 if "bulk_files" not in workflow.global_resources:
@@ -115,10 +113,10 @@ rule summarise_dr3:
 rule fig_dr3_density:
     """Draw the stars of DR3 in latent space: the paper has no such figure."""
     input:
+        **DR3_MODEL,
         summary=rules.summarise_dr3.output.summary,
         density=rules.summarise_dr3.output.density,
         outliers=rules.summarise_dr3.output.outliers,
-        **DR3_MODEL,
     output:
         pdf=f"{DR3}/dr3_density.pdf",
         png=f"{DR3}/dr3_density.png",
