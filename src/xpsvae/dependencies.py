@@ -103,7 +103,6 @@ def _read(path):
     return modules - {None}, f"{name} {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-@cache
 def _locate(name):
     top, *parts = name.split(".")
     if top != PACKAGE.name or not parts:

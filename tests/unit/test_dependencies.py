@@ -59,8 +59,7 @@ def package(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in (dependencies._behaviour, dependencies._direct_imports):
-        function.cache_clear()  # a file is read once a process
+    dependencies._read.cache_clear()  # a file is read once a process
 
 
 @pytest.fixture
