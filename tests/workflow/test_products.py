@@ -70,10 +70,10 @@ class Damaged:
         return self
 
     def by(self, damage):
-        times = {name: os.stat(self.root / name).st_mtime_ns for name in self.names}
+        kept = {name: os.stat(self.root / name).st_mtime_ns for name in self.names}
         damage(self.root / self.names[0])
-        for name, time in times.items():
-            os.utime(self.root / name, ns=(time, time))
+        for name, nanoseconds in kept.items():
+            os.utime(self.root / name, ns=(nanoseconds, nanoseconds))
 
     def __exit__(self, *_):
         shutil.rmtree(self.root)
