@@ -39,6 +39,7 @@ class Clone:
                 shutil.copy(PROJECT / name, folder / name)
         few = {"svaes": 2, "forests": 2, "n_bootstrap": 100}
         self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}}, audit=few)
+        self.configure(comparison={"label_mlp": {"epochs": 5}})
 
     @classmethod
     def at(cls, folder):
