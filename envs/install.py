@@ -33,7 +33,7 @@ UV_NAMES = {
 # folder of somebody else, PYTHONDONTWRITEBYTECODE in many images of containers) each of 80 jobs would compile them.
 IMPORTED = (
     "snakemake.cli snakemake.script numpy pandas pyarrow.parquet torch matplotlib.pyplot seaborn scipy.stats "
-    "sklearn.ensemble sklearn.linear_model sklearn.decomposition"
+    "sklearn.ensemble sklearn.linear_model sklearn.decomposition astropy.io.fits gaiaxpy"
 )
 
 # What pip and uv say, and the sentence it becomes; the first that fits.
