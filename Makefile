@@ -14,7 +14,7 @@ paper: install
 	@$(RUN) xpsvae.paper.table1 results/$(DATASET)/corrected/tables/table1.json
 
 test: install
-	$(RUN) pytest
+	$(RUN) pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # The Slurm profile on a private cluster of this machine, which needs Debian's slurmctld, slurmd, slurm-client and
 # munge. Snakemake's plugin stays out of .venv: every call of Snakemake would load it.

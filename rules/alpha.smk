@@ -18,6 +18,7 @@ rule split_alpha:
         f"{LOGS}/{{variant}}/split_alpha.log",
     benchmark:
         f"{BENCHMARKS}/{{variant}}/split_alpha.tsv"
+    priority: EARLY
     conda:
         ENVIRONMENT
     threads: 1

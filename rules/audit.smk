@@ -30,6 +30,7 @@ rule measure_headline:
         f"{LOGS}/measure_headline.log",
     benchmark:
         f"{BENCHMARKS}/measure_headline.tsv"
+    priority: EARLY
     conda:
         ENVIRONMENT
     threads: 1  # sums of gradients depend on how many there are
@@ -55,6 +56,7 @@ rule match_pairs:
         f"{LOGS}/match_pairs.log",
     benchmark:
         f"{BENCHMARKS}/match_pairs.tsv"
+    priority: EARLY
     conda:
         ENVIRONMENT
     threads: 1
@@ -99,6 +101,7 @@ for seed in SEEDS:
                 f"{LOGS}/train_svae_seed_{seed}.log",
             benchmark:
                 f"{BENCHMARKS}/train_svae_seed_{seed}.tsv"
+            priority: EARLY
             conda:
                 ENVIRONMENT
             threads: 1  # so that two cores train two at a time
@@ -174,6 +177,7 @@ rule repeat_forests:
         f"{LOGS}/repeat_forests.log",
     benchmark:
         f"{BENCHMARKS}/repeat_forests.tsv"
+    priority: EARLY
     conda:
         ENVIRONMENT
     threads: 2

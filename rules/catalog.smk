@@ -11,6 +11,7 @@ rule split_stars:
         f"{LOGS}/split_stars.log",
     benchmark:
         f"{BENCHMARKS}/split_stars.tsv"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: 1
@@ -42,6 +43,7 @@ rule build_subsets:
         f"{LOGS}/{{variant}}/build_subsets.log",
     benchmark:
         f"{BENCHMARKS}/{{variant}}/build_subsets.tsv"
+    priority: EARLY
     conda:
         ENVIRONMENT
     threads: 1

@@ -48,6 +48,9 @@ LOGS = f"{ROOT}/logs"
 BENCHMARKS = f"{ROOT}/benchmarks"
 ENVIRONMENT = f"{BASE}/envs/environment.yaml"
 RESERVED_DOI = f"{ROOT}/doi.json"
+# Of the jobs that could start those with the longest way before them do: what the first training waits for and it,
+# then the other trainings and forests. Figures and small tables fill the gaps.
+FIRST, EARLY = 2, 1
 RESTORE_FROM = config.pop("restore_from", None)  # said on the command line only
 
 

@@ -24,6 +24,7 @@ else:
             f"{LOGS}/train_svae.log",
         benchmark:
             f"{BENCHMARKS}/train_svae.tsv"
+        priority: FIRST
         conda:
             ENVIRONMENT
         threads: 4  # the bytes do not depend on how many there are
@@ -64,6 +65,7 @@ rule embed_shard:
         f"{LOGS}/embed_shard/{{scatteritem}}.log",
     benchmark:
         f"{BENCHMARKS}/embed_shard/{{scatteritem}}.tsv"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: 1
@@ -100,6 +102,7 @@ rule embed_stars:
         f"{LOGS}/embed_stars.log",
     benchmark:
         f"{BENCHMARKS}/embed_stars.tsv"
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: 1

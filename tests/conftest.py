@@ -1,10 +1,15 @@
 """Fixtures every test may use."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
 import yaml
+
+# Before anything imports OpenMP, which reads it once: threads that share small arrays wait for each other far longer
+# than they work, and `make test` keeps the cores busy with one process each. Jobs of the workflow set their own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))

@@ -87,7 +87,7 @@ def _read(path):
         text = " ".join(re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL).split())
     else:
         tree = ast.parse(text)
-        for node in ast.walk(tree):
+        for node in (tree, *_statements(tree)):
             if isinstance(node, ast.Import):
                 modules.update(_locate(alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -101,6 +101,14 @@ def _read(path):
         text = ast.dump(tree)
     name = path.relative_to(PACKAGE).as_posix() if PACKAGE in path.parents else path.name
     return modules - {None}, f"{name} {hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def _statements(block):
+    """Yield the statements of a block and of the blocks in them: a tenth of a tree's nodes, read at every start."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(block, field, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 def _locate(name):

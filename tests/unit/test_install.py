@@ -290,6 +290,23 @@ def test_uv_is_told_what_pip_is_configured_to_do(monkeypatch):
     assert environment["PATH"] == os.environ["PATH"]
 
 
+def test_what_jobs_import_is_kept_compiled_where_python_would_not(monkeypatch, tmp_path):
+    module = load()
+    assert [name for name in module.IMPORTED.split() if not importlib.util.find_spec(name)] == []
+    (tmp_path / "package").mkdir()
+    for path in ("package/__init__.py", "package/used.py", "package/unused.py"):
+        (tmp_path / path).touch()
+    monkeypatch.setattr(module, "PYTHON", sys.executable)
+    monkeypatch.setattr(module, "IMPORTED", "package.used")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    module.compile_imported()
+    compiled = {path.name.split(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert compiled == {"__init__", "used"}
+    monkeypatch.setattr(module, "IMPORTED", "package.missing")
+    module.compile_imported()  # a job will say so
+
+
 def install(folder, **variables):
     """Run the real install.py in a clone with envs/ alone, without configuration of pip and uv."""
     shutil.copytree(ENVIRONMENTS, folder / "envs")

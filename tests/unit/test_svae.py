@@ -1,6 +1,8 @@
 """The network against its published description and a layer-by-layer recomputation."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,24 @@ def test_published_size_and_widths():
     mean, log_var = model.encode(torch.zeros(3, 110))
     assert mean.shape == log_var.shape == (3, 6)
     assert model.decode(mean).shape == model.estimate_scatter(mean).shape == (3, 110)
+
+
+def test_torch_is_imported_with_the_network_and_not_before():
+    """Two dozen jobs only standardise, and torch takes a second."""
+    code = """
+import sys
+import xpsvae.audit.headline, xpsvae.audit.load, xpsvae.compare.residuals, xpsvae.paper.numbers
+from xpsvae import model
+from xpsvae.model import recipe, standardise
+assert {"ScatterVAE", "embed", "fit", "load", "load_published", "save"} <= set(dir(model))
+before = "torch" in sys.modules
+from xpsvae.model import ScatterVAE, embed, fit, load, load_published, save
+print(before, "torch" in sys.modules, load.__module__, save.__module__)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True", "xpsvae.model.storage", "xpsvae.model.storage"]
+    with pytest.raises(ImportError, match="nothing"):
+        from xpsvae.model import nothing  # noqa: F401
 
 
 def test_other_widths_come_from_the_arguments():

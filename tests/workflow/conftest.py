@@ -1,5 +1,6 @@
 """A copy of the project that runs its real Snakefile on a few thousand real stars."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -38,14 +39,20 @@ class Clone:
                 shutil.copy(PROJECT / name, folder / name)
         few = {"svaes": 2, "forests": 2, "n_bootstrap": 100}
         self.configure(library={"limit": STARS}, recipes={"fast": {"epochs": 30}}, audit=few)
+        self.configure(comparison={"label_mlp": {"epochs": 5}})
+
+    @classmethod
+    def at(cls, folder):
+        """Take a folder that is a clone already."""
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
 
     def copy(self, folder, *without):
         """Copy the folder, times of files and all, without files of these names."""
-        copy = Clone.__new__(Clone)
-        copy.folder = folder
-        ignored = shutil.ignore_patterns("__pycache__", *without)
+        ignored = shutil.ignore_patterns(*without)
         shutil.copytree(self.folder, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
-        return copy
+        return Clone.at(folder)
 
     @contextmanager
     def edited(self, name, change):
@@ -104,20 +111,33 @@ class Clone:
         }
 
 
+def built_once(tmp_path_factory, name, target, **groups):
+    """Build a target in a clone, once for all processes of pytest-xdist, and give this process a copy of it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each process has a folder of its own in that of the run
+    original, finished = folder / f"built-{name}", folder / f"built-{name}.finished"
+    with open(folder / f"built-{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not original.exists():
+            original.mkdir()
+            clone = Clone(original)
+            clone.configure(**groups)
+            run = clone.snakemake("--cores", "2", "--resources", "gpu=1", target)
+            assert run.returncode == 0, run.stderr[-8000:]
+            finished.touch()
+    assert finished.exists(), f"the build of {name} failed in another process"
+    return Clone.at(original).copy(tmp_path_factory.mktemp(name))
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """Run the project once to its end."""
-    clone = Clone(tmp_path_factory.mktemp("clone"))
-    run = clone.snakemake("--cores", "2", "--resources", "gpu=1", "all")
-    assert run.returncode == 0, run.stderr[-8000:]
-    return clone
+    return built_once(tmp_path_factory, "clone", "all")
 
 
 @pytest.fixture(scope="session")
 def encoded(tmp_path_factory):
-    """Encode 12,000 stars, three chunks, in one job."""
-    clone = Clone(tmp_path_factory.mktemp("encoded"))
-    clone.configure(library={"limit": 12000})
-    run = clone.snakemake("--cores", "2", "embed_stars")
-    assert run.returncode == 0, run.stderr[-8000:]
-    return clone
+    """Encode 12,000 stars, three chunks, in one job; how well the model is trained is no matter."""
+    few = {"library": {"limit": 12000}, "recipes": {"fast": {"epochs": 3}}}
+    return built_once(tmp_path_factory, "encoded", "embed_stars", **few)

@@ -115,6 +115,7 @@ def configure(clone, base, spectra):
         },
         recipes={"fast": {"epochs": 10}},
         classifiers={"n_bootstrap": 50},
+        audit={"svaes": 1},
         comparison={"label_mlp": {"epochs": 5}},
     )
 

@@ -24,6 +24,14 @@ def test_everything_is_made(clone):
     assert figures == {f"corrected/figures/{name}.{form}" for name in scripts for form in ("pdf", "png")}
 
 
+def test_the_first_training_waits_for_nothing_but_its_stars(clone):
+    """Jobs of the build, in the order in which they started: others would hold a core that it needs."""
+    log = min((clone.folder / ".snakemake/log").glob("*.log")).read_text()
+    started = re.findall(r"^Job \d+: (.+)", log, re.MULTILINE)
+    assert [words.split()[0] for words in started[:3]] == ["Reading", "Crossmatching", "Splitting"]
+    assert started[3] == "Training the sVAE" and len(started) > 60
+
+
 def test_nothing_is_half_written_or_pickled(clone):
     products = clone.products()
     assert [name for name in products if name.rsplit("/", 1)[-1].startswith(".")] == []
@@ -176,10 +184,10 @@ def test_deleted_product_is_made_again(clone):
     assert clone.products() == before
 
 
-@pytest.mark.parametrize("cores", ["1", "8"])
-def test_clean_runs_give_the_same_bytes_for_any_number_of_cores(clone, tmp_path, cores):
+def test_clean_runs_give_the_same_bytes_for_any_number_of_cores(clone, tmp_path):
+    """On one core: tests/workflow/test_products.py, which deletes what everything is made from."""
     again = Clone(tmp_path)
-    run = again.snakemake("--resources", "gpu=1", "--cores", cores, "all")
+    run = again.snakemake("--resources", "gpu=1", "--cores", "8", "all")
     assert run.returncode == 0, run.stderr[-8000:]
     first, second = clone.products(), again.products()  # the first was made on two
     assert first.keys() == second.keys()

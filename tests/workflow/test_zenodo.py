@@ -90,6 +90,7 @@ def configure(clone, server, record=RECORD):
         download={"attempts": 1},
         recipes={"fast": {"epochs": 8}},
         classifiers={"n_bootstrap": 20},
+        audit={"svaes": 1},
         comparison={"label_mlp": {"epochs": 2}},
     )
 
