@@ -50,7 +50,7 @@ class Clone:
 
     def copy(self, folder, *without):
         """Copy the folder, times of files and all, without files of these names."""
-        ignored = shutil.ignore_patterns(*without)
+        ignored = shutil.ignore_patterns("__pycache__", *without)
         shutil.copytree(self.folder, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
         return Clone.at(folder)
 
