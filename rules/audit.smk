@@ -59,7 +59,7 @@ rule match_pairs:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(200),
+        mem_mb=megabytes(200, 710),
     params:
         code=code("scripts/match_pairs.py"),
     message:
@@ -104,7 +104,7 @@ for seed in SEEDS:
             threads: 1  # so that two cores train two at a time
             resources:
                 gpu=1,
-                mem_mb=megabytes(600),
+                mem_mb=megabytes(600, 1960),
             params:
                 training={
                     key: value
@@ -176,11 +176,13 @@ rule repeat_forests:
         f"{BENCHMARKS}/repeat_forests.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 8
     resources:
-        mem_mb=megabytes(440),
+        mem_mb=megabytes(440, 740),
     params:
         number=config["audit"]["forests"],
+        most=config["audit"]["forest_giants"],
+        seed=config["audit"]["seed"],
         code=code("scripts/repeat_forests.py"),
     message:
         "Training the forests of Table 1 with other random states"
@@ -243,9 +245,9 @@ rule measure_controls:
         f"{BENCHMARKS}/measure_controls.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: min(8, config["audit"]["folds"])
     resources:
-        mem_mb=megabytes(700),
+        mem_mb=megabytes(700, 1640),
     params:
         settings=AUDIT_SETTINGS,
         code=code("scripts/measure_controls.py"),
