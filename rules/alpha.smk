@@ -23,7 +23,7 @@ rule split_alpha:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(130),
+        mem_mb=megabytes(130, 490),
     params:
         choices=chosen("split_alpha"),
         code=code("scripts/split_alpha.py"),
@@ -58,7 +58,7 @@ rule build_alpha_tracks:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(190),
+        mem_mb=megabytes(190, 590),
     params:
         tracks=config["tracks"]["alpha"],
         choices=chosen("build_alpha_tracks"),
@@ -95,9 +95,9 @@ rule classify_alpha:
         f"{BENCHMARKS}/{{variant}}/classify_alpha.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 8
     resources:
-        mem_mb=megabytes(440),
+        mem_mb=megabytes(440, 1000),
     params:
         **config["classifiers"],
         choices=chosen("classify_alpha"),

@@ -61,7 +61,7 @@ rule match_pairs:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(200),
+        mem_mb=megabytes(200, 710),
     params:
         code=code("scripts/match_pairs.py"),
     message:
@@ -107,7 +107,7 @@ for seed in SEEDS:
             threads: 1  # so that two cores train two at a time
             resources:
                 gpu=1,
-                mem_mb=megabytes(600),
+                mem_mb=megabytes(600, 1960),
             params:
                 training={
                     key: value
@@ -180,11 +180,13 @@ rule repeat_forests:
     priority: EARLY
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 8
     resources:
-        mem_mb=megabytes(440),
+        mem_mb=megabytes(440, 740),
     params:
         number=config["audit"]["forests"],
+        most=config["audit"]["forest_giants"],
+        seed=config["audit"]["seed"],
         code=code("scripts/repeat_forests.py"),
     message:
         "Training the forests of Table 1 with other random states"
@@ -247,9 +249,9 @@ rule measure_controls:
         f"{BENCHMARKS}/measure_controls.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: min(8, config["audit"]["folds"])
     resources:
-        mem_mb=megabytes(700),
+        mem_mb=megabytes(700, 1640),
     params:
         settings=AUDIT_SETTINGS,
         code=code("scripts/measure_controls.py"),

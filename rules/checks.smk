@@ -32,7 +32,7 @@ rule calibrate_scatter:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(520),
+        mem_mb=megabytes(520, 1160),
     params:
         code=code("scripts/calibrate_scatter.py"),
     message:
@@ -60,7 +60,7 @@ rule find_outliers:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(650),
+        mem_mb=megabytes(650, 1550),
     params:
         seed=config["checks"]["seed"],
         code=code("scripts/find_outliers.py"),
@@ -85,7 +85,7 @@ rule denoise:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(550),
+        mem_mb=megabytes(550, 680),
     params:
         magnitudes=config["checks"]["magnitudes"],
         seed=config["checks"]["seed"],

@@ -31,7 +31,7 @@ for model, settings in COMPARED.items():
             ENVIRONMENT
         threads: 1  # enough, and the products do not depend on --cores
         resources:
-            mem_mb=megabytes(910),
+            mem_mb=megabytes(910, 1280),
         params:
             model=model,
             settings=settings,
@@ -87,7 +87,7 @@ rule build_residuals:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(480),
+        mem_mb=megabytes(480, 1680),
     params:
         choices=chosen("build_residuals"),
         invalid=config["covariances"]["invalid"],
@@ -122,7 +122,7 @@ rule count_components:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=megabytes(600),
+        mem_mb=megabytes(600, 1380),
     params:
         code=code("scripts/count_components.py"),
     message:

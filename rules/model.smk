@@ -30,7 +30,7 @@ else:
         threads: 4  # the bytes do not depend on how many there are
         resources:
             gpu=1,
-            mem_mb=megabytes(600),
+            mem_mb=megabytes(600, 1960),
         params:
             # not checkpoint_every: it changes no byte
             training={

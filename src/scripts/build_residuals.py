@@ -8,17 +8,18 @@ with job(snakemake):
     import numpy as np
 
     from xpsvae.compare import covariances, registry, report, residuals
-    from xpsvae.model.standardise import standardise
+    from xpsvae.model.standardise import standardised
     from xpsvae.products import read_array, read_json, read_table, write_arrays, write_json, write_table
     from xpsvae.shape import read_shape
 
     given, made, labels = snakemake.input, snakemake.output, ["teff", "logg", "m_h"]
     test = read_table(given.split, ["test"])["test"].to_numpy(bool)
-    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux", "phot_g_mean_mag"])[test]
+    stars = read_table(given.stars, ["source_id", *labels, "phot_g_mean_flux", "phot_g_mean_mag"])
+    flux = stars["phot_g_mean_flux"].to_numpy()
+    stars = stars[test]
     normalisation = read_array(given.normalisation)
     mu, sigma = normalisation["mu"], normalisation["sigma"]
-    coefficients, errors = (read_array(path)[test] for path in (given.coefficients, given.errors))
-    x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
+    x, x_err = standardised(given.coefficients, given.errors, flux, mu, sigma, test)
     correlations = read_array(given.correlations) if "correlations" in given.keys() else ()
     counts = None
     if len(correlations):
@@ -30,8 +31,12 @@ with job(snakemake):
     own = registry.SVAE | {"summary": {"n_latents": n_latents}}
     own["chain"] = [[registry.filled(text, own["summary"]), kind] for text, kind in own["chain"]]
     cards = [own, *(read_json(path) for path in given.cards)]
+
+    def of_test(path):
+        return np.array(read_array(path, memory_map=True)[test])
+
     everyone = np.ones(len(stars), dtype=bool)
-    predictions = {"svae": registry.Prediction(everyone, read_array(given.reconstruction)[test])}
+    predictions = {"svae": registry.Prediction(everyone, of_test(given.reconstruction))}
     for card, path in zip(cards[1:], given.predictions, strict=True):
         predictions[card["model"]] = registry.Prediction(**read_array(path))
 
@@ -47,7 +52,7 @@ with job(snakemake):
         **snakemake.params.choices,
     )
     difference = predictions["svae"].coefficients - x
-    scatter = read_array(given.scatter)[test]
+    scatter = of_test(given.scatter)
     summary["pulls"] = residuals.pulls(difference, x_err, scatter, stars["phot_g_mean_mag"].to_numpy(float))
     summary["covariances"] = counts
     write_arrays(made.leading, **leading)

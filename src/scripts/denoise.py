@@ -22,13 +22,14 @@ with job(snakemake):
     stars = read_table(given.stars, names)
     magnitude, flux, bp, rp = (stars[name].to_numpy(float) for name in names)
     colour = bp - rp
-    coefficients, errors = read_array(given.coefficients), read_array(given.errors)
-    growth = denoising.noise_model(magnitude, colour, errors / flux[:, None])
+    errors = read_array(given.errors, memory_map=True)
+    growth = denoising.noise_model(magnitude, colour, errors, flux)
+    del errors  # and its pages
     test = read_table(given.split, ["test"])["test"].to_numpy(bool)
     bright = test & (magnitude <= denoising.BRIGHT) & np.isfinite(colour)
     if not bright.any():
         raise InputError(f"no test star has G <= {denoising.BRIGHT:g}: take more stars (library: limit).")
-    x, x_err = standardise.standardise(coefficients[bright], errors[bright], flux[bright], mu, sigma)
+    x, x_err = standardise.standardised(given.coefficients, given.errors, flux, mu, sigma, bright)
     truth = coefficients_to_flux(x * sigma, WAVELENGTHS)
     entries = []
     for number, faint in enumerate(params.magnitudes):

@@ -20,8 +20,10 @@ with job(snakemake):
     split = read_table(given.split)
     train, test = (split[name].to_numpy(bool) for name in ("train", "test"))
     stars = read_table(given.stars)
-    coefficients, errors = read_array(given.coefficients), read_array(given.errors)
-    flux = stars["phot_g_mean_flux"].to_numpy(float)
+    coefficients, errors = (
+        np.array(read_array(given[name], memory_map=True)[test]) for name in ("coefficients", "errors")
+    )
+    flux = stars["phot_g_mean_flux"].to_numpy(float)[test]
     columns = [f"mean_{number}" for number in live]
     means = read_table(given.latents, columns)[columns].to_numpy()
     reference = means[train]
@@ -36,7 +38,7 @@ with job(snakemake):
         return (x_hat - x) / np.sqrt(variance), near
 
     # All that is compared are test stars, which neither trained the model nor are their own neighbours.
-    pull, near = judged(coefficients[test], errors[test], flux[test])
+    pull, near = judged(coefficients, errors, flux)
     scores = {"chi2": (pull**2).sum(axis=1), "distance": near}
     levels = {name: float(np.quantile(values, outliers.LEVEL)) for name, values in scores.items()}
     labels = [
@@ -60,7 +62,7 @@ with job(snakemake):
     partner = np.random.default_rng(snakemake.params.seed).permutation(int(test.sum()))
     rates = {}
     for name, (change, words) in outliers.INJECTIONS.items():
-        altered, near = judged(*change(coefficients[test], errors[test], flux[test], partner))
+        altered, near = judged(*change(coefficients, errors, flux, partner))
         own = {"chi2": (altered**2).sum(axis=1), "distance": near}
         rates[name] = {"what": words} | {
             score: outliers.recovered(own[score], scores[score]) for score in scores

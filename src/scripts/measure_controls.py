@@ -36,6 +36,7 @@ with job(snakemake):
         errors,
         alike,
         held_out,
+        threads=snakemake.threads,
         **snakemake.params.settings,
     )
     for name in report["failed"]:

@@ -6,7 +6,7 @@ with job(snakemake):
     import numpy as np
 
     from xpsvae.compare import registry
-    from xpsvae.model.standardise import standardise
+    from xpsvae.model.standardise import standardised
     from xpsvae.products import read_array, read_table, write_arrays, write_json
     from xpsvae.shape import read_shape
 
@@ -14,8 +14,7 @@ with job(snakemake):
     stars, split = read_table(files.stars), read_table(files.split)
     normalisation = read_array(files.normalisation)
     mu, sigma = normalisation["mu"], normalisation["sigma"]
-    coefficients, errors = read_array(files.coefficients), read_array(files.errors)
-    x, x_err = standardise(coefficients, errors, stars["phot_g_mean_flux"], mu, sigma)
+    x, x_err = standardised(files.coefficients, files.errors, stars["phot_g_mean_flux"], mu, sigma)
     given = registry.Given(
         stars=stars,
         train=split["train"].to_numpy(bool),

@@ -13,5 +13,7 @@ with job(snakemake):
     frame = sample(*tables, split=read_table(files.split))
     frame, classes = common_sample(frame, read_table(files.sequences))
     live = read_json(files.latent_summary)["live"]
-    number, threads = snakemake.params.number, snakemake.threads
-    write_json(snakemake.output.forests, forests(frame, classes, live, number, threads))
+    params = dict(snakemake.params)
+    del params["code"]
+    report = forests(frame, classes, live, threads=snakemake.threads, **params)
+    write_json(snakemake.output.forests, report)

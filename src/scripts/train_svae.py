@@ -11,14 +11,19 @@ with job(snakemake):
     given = snakemake.input
     flux = products.read_table(given.stars, ["phot_g_mean_flux"])["phot_g_mean_flux"].to_numpy()
     split = products.read_table(given.split)
-    coefficients, errors = products.read_array(given.coefficients), products.read_array(given.errors)
     training, test = split["train"].to_numpy(bool), split["test"].to_numpy(bool)
-    normalisation = standardise.normalisation(coefficients[training], flux[training])
-    x, x_err = standardise.standardise(coefficients, errors, flux, *normalisation)
+    coefficients = products.read_array(given.coefficients, memory_map=True)[training]
+    normalisation = standardise.normalisation(coefficients, flux[training])
+    del coefficients
+    x, x_err, *tested = (
+        part
+        for rows in (training, test)
+        for part in standardise.standardised(given.coefficients, given.errors, flux, *normalisation, rows)
+    )
     fitted = train.fit(
-        x[training],
-        x_err[training],
-        (x[test], x_err[test]),
+        x,
+        x_err,
+        tuple(tested),
         checkpoints=f"checkpoints/{snakemake.config['dataset']}",
         checkpoint_every=snakemake.config["training"]["checkpoint_every"],
         **snakemake.params.training,

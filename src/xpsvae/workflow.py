@@ -6,10 +6,14 @@
 import ctypes
 import errno
 import os
+import re
+import resource
 import signal
 import sys
+import time
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 
 from xpsvae import provenance, scratch
 from xpsvae.debug import remember
@@ -90,7 +94,7 @@ def job(snakemake):
 def _checked(snakemake, log):
     """Verify the inputs of a job, note what its outputs are, and tidy up after one that was killed.
 
-    Its log says what was read and written, with the rows and the leading numbers in it.
+    Its log says what was read and written, with the rows and the leading numbers in it, and what that took.
     """
     from xpsvae import contents, digests, products  # late, for they import numpy
 
@@ -107,6 +111,16 @@ def _checked(snakemake, log):
         if os.path.exists(path):  # Snakemake misses one that does not
             digests.note(path)
             log.write(f"wrote {contents.describe(path)}\n")
+    log.write(f"used {time.process_time():.1f} s of processors, {_most_memory():.0f} MB of memory at most\n")
+
+
+def _most_memory():
+    """Largest memory of this process so far [MB]: Snakemake's benchmark files hold samples, which miss peaks."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def _end_with_parent():

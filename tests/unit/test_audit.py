@@ -105,3 +105,20 @@ def test_spread_is_that_of_a_sample():
     }  # fmt: skip
     assert seeds.spread([0.5])["sd"] is None
     assert seeds.spread([None])["mean"] is None
+
+
+def test_forests_of_many_giants_are_trained_on_some_and_say_so(monkeypatch):
+    monkeypatch.setattr(seeds, "CLASSIFIERS", ["label_latent"])
+    rng = np.random.default_rng(0)
+    names = ["m_h", "teff", "logg", "j", "h", "k", "z_1", "z_2"]
+    frame = pd.DataFrame(rng.normal(size=(400, 8)), columns=names)
+    classes = (frame["m_h"] + rng.normal(size=400) > 0).to_numpy(int)
+    frame["test"] = rng.random(400) < 0.25
+    frame["train"] = ~frame["test"]
+    whole = seeds.forests(frame, classes, [1, 2], number=1, most=400, seed=0)
+    assert whole["giants"] == {"used": 400, "of": 400}
+    some = seeds.forests(frame, classes, [1, 2], number=1, most=150, seed=0)
+    assert some["giants"] == {"used": 150, "of": 400}
+    rows = np.sort(np.random.default_rng(0).choice(400, 150, replace=False))
+    alone = seeds.forests(frame.iloc[rows], classes[rows], [1, 2], number=1, most=150, seed=0)
+    assert some["classifiers"] == alone["classifiers"] != whole["classifiers"]

@@ -93,6 +93,7 @@ SEEDS = {
     "pairs": spread(0.83),
     "live": [5, 5, 5, 5, 5],
     "forests": {name: {"accuracy": spread(0.9, 0.002, 10)} for name in ("latent", "label", "label_latent")},
+    "forest_giants": {"used": 20_447, "of": 20_447},
 }
 ENOUGH = {"sequences": [0.1, 0.1], "failed": [], "roc_auc": 0.9, "matched": 0.6, "density": 0.2}
 MEASURED = {name: {"value": 0.5, "interval": [0.4, 0.6], **ENOUGH} for name in CLAIMS}
@@ -126,6 +127,10 @@ def test_shares_are_in_per_cent_with_their_interval():
     assert macros["ShareCoolest"] == "30.0 (25.0--35.0)" and macros["CoolestBin"] == r"3500 to 4000\,K"
     assert macros["ShareTrend"] == r"the share falls with $\teff$"
     assert macros["ShareSeeds"] == r"28.0 $\pm$ 1.0" and macros["NForests"] == "10"
+    assert macros["ForestsGiants"] == "all giants"
+    many = SEEDS | {"forest_giants": {"used": 40_000, "of": 257_623}}
+    macros = audit_numbers.audit_macros(HEADLINE, CONTROLS, many, AUDIT[-1])
+    assert macros["ForestsGiants"] == "40{,}000 of the 257{,}623 giants, drawn at random"
     assert macros["ShareVerdict"].startswith("the latents do know more")
 
 

@@ -33,6 +33,17 @@ def test_a_factor_is_the_root_mean_square_of_the_pulls(stars):
     assert calibration.chi2(difference, mended).mean() == pytest.approx(3)
 
 
+def test_some_columns_at_a_time_are_those_of_one_array():
+    rng = np.random.default_rng(4)
+    own, difference = rng.gamma(2, size=(900, 23)), rng.normal(size=(900, 23)).astype(np.float32)
+    fitted, squares = calibration.fit(difference, own), difference.astype(float) ** 2
+    order = np.argsort(own, axis=0, kind="stable")
+    bins = np.array_split(np.take_along_axis(own, order, axis=0), fitted.predicted.shape[1])
+    np.testing.assert_allclose(fitted.predicted, np.array([part.mean(axis=0) for part in bins]).T, rtol=1e-14)
+    np.testing.assert_allclose(fitted.factor, np.sqrt((squares / own).mean(axis=0)), rtol=1e-14)
+    assert fitted.found.shape == fitted.predicted.shape
+
+
 def test_a_curve_finds_what_a_factor_cannot(stars):
     """Fitted to half of the stars, judged on the others by their likelihood and by the true variance."""
     difference, predicted, true = stars

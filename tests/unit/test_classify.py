@@ -16,6 +16,7 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import train_test_split
 
+from xpsvae.analysis import classify as classifiers
 from xpsvae.analysis.classify import (
     CLASSIFIERS,
     METRICS,
@@ -174,6 +175,19 @@ def test_resampled_metrics_equal_those_of_repeated_stars():
             assert found[name][number] == pytest.approx(alone[name][0])
 
 
+def test_resamples_and_their_metrics_do_not_depend_on_how_many_are_worked_on_together(monkeypatch):
+    truth, predicted, probability = _predictions(4, 50)
+    counts = np.random.default_rng(1).multinomial(50, np.full(50, 1 / 50), size=33)
+    np.testing.assert_array_equal(resamples(50, 33, seed=1), counts)
+    found = metrics(truth, predicted, probability, counts)
+    monkeypatch.setattr(classifiers, "COUNTS_AT_ONCE", 4 * 50)
+    np.testing.assert_array_equal(resamples(50, 33, seed=1), counts)
+    for name, values in metrics(truth, predicted, probability, counts).items():
+        np.testing.assert_array_equal(values, found[name])
+    again = classifiers.whole_and_resamples(50, 33, seed=1)
+    assert (again[0] == 1).all() and (again[1:] == counts).all()
+
+
 def test_a_class_never_predicted_has_no_precision():
     found = metrics(np.array([0, 0, 1, 1]), np.ones(4, dtype=int), np.zeros(4))
     assert np.isnan(found["precision_high"][0])
@@ -189,6 +203,18 @@ def test_forest_does_not_depend_on_threads(frame):
     two = forest(matrix, frame["truth"].to_numpy(), rows[100:], rows[:100], threads=2)
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize("at_once", [7, 24, 100])
+def test_a_forest_of_few_trees_at_a_time_is_scikit_learns(frame, monkeypatch, at_once):
+    monkeypatch.setattr(classifiers, "TREES_AT_ONCE", at_once)
+    matrix, _ = features("m_h", frame)
+    matrix, classes, rows = np.round(matrix, 1), frame["truth"].to_numpy(), np.arange(len(frame))
+    train, test = rows[100:], rows[:100]
+    predicted, probability = forest(matrix, classes, train, test, threads=2, random_state=5)
+    whole = RandomForestClassifier(random_state=5).fit(matrix[train], classes[train])
+    np.testing.assert_array_equal(probability, whole.predict_proba(matrix[test])[:, 0])
+    np.testing.assert_array_equal(predicted, whole.predict(matrix[test]))
 
 
 @pytest.mark.parametrize(

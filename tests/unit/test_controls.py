@@ -4,6 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from test_headline import catalogue, settings
 
 from xpsvae.audit import blind, controls, headline, sets
@@ -60,6 +64,22 @@ def test_expected_spectra_follow_the_labels_out_of_fold():
     assert np.sqrt(np.mean((found - mean) ** 2)) < 0.05  # well below the noise that one star has
     residual = x - found
     assert abs(np.corrcoef(residual[:, 0], (x - mean)[:, 0])[0, 1] - 1) < 0.1
+
+
+def test_expected_spectra_are_scikit_learns_ridge_whatever_the_threads(monkeypatch):
+    rng = np.random.default_rng(3)
+    labels = rng.normal(size=(900, 3))
+    x = (np.sin(labels @ rng.normal(size=(3, 5))) + 0.1 * rng.normal(size=(900, 5))).astype(np.float32)
+    fold = headline.folds(900, 5, 0)
+    monkeypatch.setattr(blind, "CHUNK", 100)
+    found = blind.expected(labels, x, fold)
+    for each in range(5):
+        kernel = Nystroem(gamma=0.5 / 3, n_components=blind.COMPONENTS, random_state=0)
+        union = make_union(FunctionTransformer(), kernel)
+        model = make_pipeline(StandardScaler(), union, Ridge(alpha=blind.RIDGE, solver="cholesky"))
+        model.fit(labels[fold != each], x[fold != each])
+        np.testing.assert_allclose(found[fold == each], model.predict(labels[fold == each]), atol=1e-7)
+    assert (blind.expected(labels, x, fold, threads=3) == found).all()
 
 
 def test_noise_has_the_stars_own_errors():

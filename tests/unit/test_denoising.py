@@ -7,13 +7,15 @@ from xpsvae.analysis import denoising
 from xpsvae.errors import InputError
 
 
-def test_noise_of_a_fainter_star_has_its_error():
+def test_noise_of_a_fainter_star_has_its_error(monkeypatch):
     rng = np.random.default_rng(0)
     magnitude = rng.uniform(11, 15, 2000)
     colour = rng.uniform(0.3, 2.5, 2000) + 0.3 * magnitude - 4  # fainter stars are redder
     law = np.array([[0.2, 0.3], [0.4, -0.1], [0.05, 0.0], [-5.0, -6.0]])
     errors = 10 ** (np.column_stack([magnitude, colour, colour**2, np.ones(2000)]) @ law)
-    growth = denoising.noise_model(magnitude, colour, errors)
+    monkeypatch.setattr(denoising, "_COLUMNS", 1)  # of two
+    flux = 10 ** (0.4 * (25 - magnitude))
+    growth = denoising.noise_model(magnitude, colour, errors * flux[:, None], flux)
     np.testing.assert_allclose(growth, law, rtol=1e-8, atol=1e-10)
     scale = np.array([0.5, 2.0])
     x, x_err = np.zeros((20_000, 2), np.float32), np.full((20_000, 2), 0.001, np.float32)
@@ -42,4 +44,4 @@ def test_nearer_by_wavelength_and_by_star():
 
 def test_too_few_faint_stars_are_refused():
     with pytest.raises(InputError, match=r"100 stars of G >= 12.5, and there are 3"):
-        denoising.noise_model(np.array([13.0, 14, 15, 10]), np.ones(4), np.ones((4, 2)))
+        denoising.noise_model(np.array([13.0, 14, 15, 10]), np.ones(4), np.ones((4, 2)), np.ones(4))

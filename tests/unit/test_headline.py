@@ -112,6 +112,16 @@ def test_every_star_is_predicted_once_from_the_others():
     )
 
 
+def test_predictions_do_not_depend_on_threads():
+    rng = np.random.default_rng(0)
+    shown = rng.normal(size=(2000, 4))
+    target = shown @ rng.normal(size=4) + rng.normal(size=2000)
+    fold = headline.folds(2000, 5, 0)
+    for each in (target, target > 0):
+        found = headline.crossfit(shown, each, fold)
+        assert (headline.crossfit(shown, each, fold, threads=3) == found).all()
+
+
 def test_scores_are_scikit_learns(measured):
     frame, arrays, report, predictions = measured
     high = frame["high_alpha"].to_numpy()

@@ -167,11 +167,15 @@ def test_pca_has_as_many_components_as_the_svae_has_latents():
     assert pca.predict(given(x, train, n_latents=3)).summary["components"] == 3
 
 
+def fit(labels, flux, error, **settings):
+    return fit_label_mlp(labels, lambda rows: (flux[rows], error[rows]), flux.mean(axis=0), **settings)
+
+
 def test_label_mlp_learns_a_closed_form_spectrum_and_its_extinction_curve():
     rng = np.random.default_rng(1)
     labels, flux, curve = synthetic_stars(rng)
     error = 0.005 * flux
-    model, losses = fit_label_mlp(labels, flux + error * rng.normal(size=flux.shape), error, **TRAINING)
+    model, losses = fit(labels, flux + error * rng.normal(size=flux.shape), error, **TRAINING)
     fresh, truth, _ = synthetic_stars(np.random.default_rng(2), 500)
     assert np.median(np.abs(model.predict(fresh) / truth - 1)) < 0.005
     np.testing.assert_allclose(model.extinction_curve.detach().numpy(), curve, atol=0.02)
@@ -181,7 +185,7 @@ def test_label_mlp_learns_a_closed_form_spectrum_and_its_extinction_curve():
 def test_label_mlp_is_the_stated_form():
     """The logarithm of the flux falls with A_K by the extinction curve, the same for every star."""
     labels, flux, _ = synthetic_stars(np.random.default_rng(1), 300)
-    model, _ = fit_label_mlp(labels, flux, 0.01 * flux, **TRAINING | {"epochs": 2})
+    model, _ = fit(labels, flux, 0.01 * flux, **TRAINING | {"epochs": 2})
     reddened = labels + [0, 0, 0, 0.5]
     step = np.log(model.predict(reddened) / model.predict(labels))
     expected = np.tile(-0.5 * model.extinction_curve.detach().numpy(), (300, 1))
@@ -194,7 +198,7 @@ def test_label_mlp_survives_outliers_and_negative_flux():
     noisy = flux * (1 + 0.005 * rng.normal(size=flux.shape))
     noisy[:40] = 5 * noisy[:40]
     noisy[:, 0] -= 1.5 * flux[:, 0].mean() * rng.random(len(flux)) * (rng.random(len(flux)) < 0.2)
-    model, losses = fit_label_mlp(labels, noisy, 0.005 * flux, **TRAINING)
+    model, losses = fit(labels, noisy, 0.005 * flux, **TRAINING)
     assert np.isfinite(losses).all()
     np.testing.assert_allclose(model.extinction_curve.detach().numpy()[1:], curve[1:], atol=0.05)
 
@@ -205,12 +209,12 @@ def test_label_mlp_training_is_repeatable_and_leaves_the_global_generator_alone(
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    first, losses = fit_label_mlp(labels, flux, 0.01 * flux, **few)
+    first, losses = fit(labels, flux, 0.01 * flux, **few)
     assert torch.rand(1) == expected
-    second, again = fit_label_mlp(labels, flux, 0.01 * flux, **few)
+    second, again = fit(labels, flux, 0.01 * flux, **few)
     assert losses == again
     assert (first.predict(labels) == second.predict(labels)).all()
-    other, _ = fit_label_mlp(labels, flux, 0.01 * flux, **few | {"seed": 4})
+    other, _ = fit(labels, flux, 0.01 * flux, **few | {"seed": 4})
     assert (first.predict(labels) != other.predict(labels)).any()
 
 
@@ -294,6 +298,36 @@ def test_stars_without_labels_are_not_known_and_counted(population):
     assert found.summary["n_a_k_outside"] == 1
 
 
+def test_the_flux_of_all_stars_is_never_held(population, monkeypatch):
+    """Nor does what is held at a time change the prediction."""
+    settings = SETTINGS | {"epochs": 1}
+    whole = label_mlp.predict(population, **settings)
+    monkeypatch.setattr(label_mlp, "CHUNK", 64)
+    sizes = []
+
+    def watched(coefficients):
+        sizes.append(len(coefficients))
+        return coefficients_to_flux(coefficients)
+
+    monkeypatch.setattr(label_mlp, "coefficients_to_flux", watched)
+    found = label_mlp.predict(population, **settings)
+    assert max(sizes) == max(64, SETTINGS["batch_size"]) < 499 and sum(sizes) > 2 * 499
+    np.testing.assert_allclose(found.coefficients, whole.coefficients, atol=1e-9)
+
+
+def test_moments_and_median_of_chunks_are_those_of_the_whole():
+    rng = np.random.default_rng(3)
+    for number in (1000, 1001):
+        values = np.exp(4 * rng.normal(size=(number, 3)))
+        chunks = [values[:7], values[7:900], values[900:]]
+        mean, covariance = label_mlp.moments(lambda chunks=chunks: iter(chunks))
+        np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-13)
+        np.testing.assert_allclose(covariance, np.cov(values, rowvar=False), rtol=1e-12)
+        assert label_mlp.median(lambda chunks=chunks: iter(chunks)) == np.median(values)
+    for few in ([2.0], [1.0, 3.0], [0.0, 0.0, 5.0]):
+        assert label_mlp.median(lambda few=few: iter([np.array(few)])) == np.median(few)
+
+
 def test_too_few_labels_are_refused(population):
     population.stars.iloc[:450] = np.nan
     with pytest.raises(InputError, match="only 50 training stars have finite teff, logg, fe_h, a_k"):
@@ -307,7 +341,7 @@ def test_flux_errors_enter_the_training():
     error[:, 20] = 1e6 * flux[:, 20]
     garbage = flux.copy()
     garbage[:, 20] *= np.exp(3 * labels[:, 3])
-    model, _ = fit_label_mlp(labels, garbage, error, **TRAINING)
+    model, _ = fit(labels, garbage, error, **TRAINING)
     recovered = model.extinction_curve.detach().numpy()
     assert abs(recovered[20] - (curve[20] - 3)) > 1
     np.testing.assert_allclose(np.delete(recovered, 20), np.delete(curve, 20), atol=0.05)

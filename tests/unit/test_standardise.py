@@ -6,7 +6,8 @@ from astropy import units as u
 from sklearn.preprocessing import StandardScaler
 
 from xpsvae.errors import InputError
-from xpsvae.model.standardise import checked, normalisation, standardise
+from xpsvae.model import standardise as module
+from xpsvae.model.standardise import checked, normalisation, standardise, standardised
 
 
 @pytest.fixture()
@@ -65,3 +66,26 @@ def test_training_arrays_lose_no_mask(stars):
     assert np.isnan(found[5, 1]) and np.isnan(found).sum() == 1
     with pytest.raises(InputError, match="training array of errors is in K"):
         checked(stars[0], stars[1] * u.K, "training")
+
+
+def test_some_stars_at_a_time_are_those_of_one_array_to_the_last_bit(stars, tmp_path, monkeypatch):
+    coefficients, errors, flux = stars
+    monkeypatch.setattr(module, "CHUNK", 7)
+    ratio = coefficients.astype(float) / flux[:, None]
+    mu, sigma = normalisation(coefficients, flux)
+    assert (mu == ratio.mean(axis=0)).all() and (sigma == ratio.std(axis=0)).all()
+    x, x_err = ((ratio - mu) / sigma).astype(np.float32), (errors / flux[:, None] / sigma).astype(np.float32)
+    paths = tmp_path / "coefficients.npy", tmp_path / "errors.npy"
+    for path, array in zip(paths, (coefficients, errors), strict=True):
+        np.save(path, array)
+    some = np.arange(200) % 3 == 1
+    for rows in (None, some, np.array([150, 3, 3])):
+        wanted = slice(None) if rows is None else rows
+        found = standardised(*paths, flux, mu, sigma, rows)
+        assert (found[0] == x[wanted]).all() and (found[1] == x_err[wanted]).all()
+
+
+def test_a_flux_of_other_stars_is_refused(stars):
+    coefficients, errors, flux = stars
+    with pytest.raises(InputError, match="coefficients of 200 stars but a flux of 199"):
+        normalisation(coefficients, flux[1:])

@@ -149,6 +149,10 @@ def test_a_figure_by_its_number_ends_in_the_lines_that_say_where_it_is(clone):
     log = (clone.folder / "results/library/logs/corrected/fig_alpha_bimodality.log").read_text()
     assert "read results/library/catalog/stars.parquet: 4,000 rows, " in log
     assert f"wrote {files[0]}: " in log
+    seconds, megabytes = re.search(
+        r"^used (.*) s of processors, (.*) MB of memory at most$", log, re.M
+    ).groups()
+    assert 0.5 < float(seconds) < 100 and 60 < float(megabytes) < 2000
 
 
 def test_what_is_packed_for_arxiv_is_the_paper(clone, tmp_path):

@@ -26,6 +26,7 @@ __all__ = [
 CORRECTIONS = ("none", "factor", "isotonic")
 _KNOTS = 32  # of an isotonic curve: bins of predicted variance with equally many stars
 _FEWEST = 10 * _KNOTS  # stars behind the curves
+_ROWS, _COLUMNS = 8192, 10  # at a time
 _WITHIN = {"within_1": 1.0, "within_2": 2.0}  # standard deviations; 68.3 and 95.4 per cent of a normal
 
 
@@ -49,7 +50,11 @@ def variance(errors, scatter):
     errors, scatter : array (n_stars, n_inputs)
         Standardised.
     """
-    return np.asarray(errors, dtype=np.float64) ** 2 + np.asarray(scatter, dtype=np.float64) ** 2
+    found = np.square(errors, dtype=np.float64)
+    for start in range(0, len(found), _ROWS):
+        rows = slice(start, start + _ROWS)
+        found[rows] += np.square(scatter[rows], dtype=np.float64)
+    return found
 
 
 def fit(difference, predicted):
@@ -82,15 +87,20 @@ def fit(difference, predicted):
             f"the scatter is calibrated on {len(difference)} training stars and needs {_FEWEST}: take more stars "
             "(library: limit in config.yaml)."
         )
-    squares = np.asarray(difference, dtype=np.float64) ** 2
-    order = np.argsort(predicted, axis=0, kind="stable")
-    means = []
-    for values in (predicted, squares):
-        bins = np.array_split(np.take_along_axis(values, order, axis=0), _KNOTS)
-        means.append(np.array([part.mean(axis=0) for part in bins]).T)
-    weights = np.array([len(part) for part in np.array_split(order, _KNOTS)], dtype=np.float64)
-    found = np.array([isotonic_regression(row, sample_weight=weights) for row in means[1]])
-    return Calibration(np.sqrt((squares / predicted).mean(axis=0)), means[0], found)
+    factors, knots, found = [], [], []
+    for start in range(0, difference.shape[1], _COLUMNS):
+        columns = slice(start, start + _COLUMNS)
+        squares, own = np.square(difference[:, columns], dtype=np.float64), predicted[:, columns]
+        order = np.argsort(own, axis=0, kind="stable")
+        means = []
+        for values in (own, squares):
+            bins = np.array_split(np.take_along_axis(values, order, axis=0), _KNOTS)
+            means.append(np.array([part.mean(axis=0) for part in bins]).T)
+        weights = np.array([len(part) for part in np.array_split(order, _KNOTS)], dtype=np.float64)
+        factors.append(np.sqrt((squares / own).mean(axis=0)))
+        knots.append(means[0])
+        found += [isotonic_regression(row, sample_weight=weights) for row in means[1]]
+    return Calibration(np.concatenate(factors), np.concatenate(knots), np.array(found))
 
 
 def corrected(calibration, predicted, correction):

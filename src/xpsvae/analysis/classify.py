@@ -5,6 +5,7 @@ same stars; forests are those of scikit-learn with random_state 0, so that equal
 whatever the number of threads.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from xpsvae.errors import InputError
 __all__ = [
     "CLASSIFIERS",
     "METRICS",
+    "blocks",
     "by_teff",
     "classify",
     "common_sample",
@@ -23,6 +25,7 @@ __all__ = [
     "metrics",
     "resamples",
     "scramble",
+    "whole_and_resamples",
 ]
 
 LABELS = ("m_h", "teff", "logg")
@@ -80,6 +83,9 @@ CLASSIFIERS = {
     "label_permuted": Classifier("Label + permuted latent", LABELS, "permuted"),
 }
 """Classifiers of Table 1 by key, in its order: one more is one more entry."""
+
+TREES_AT_ONCE = 24  # of a forest that are held: of 200,000 stars some hundred megabytes
+COUNTS_AT_ONCE = 1 << 21  # of stars in resamples that are worked on together
 
 TEFF_SPLIT = 5000.0  # [K] below it the paper sees [alpha/M] without relying on other labels
 BY_TEFF = {"label": (), "latent": (), "label_latent": ("label",)}
@@ -186,7 +192,7 @@ def forest(matrix, classes, train, test, threads=1, random_state=0):
     train, test : array of int
         Rows.
     threads : int
-        Threads that train; the result does not depend on it.
+        Threads that train and predict; the result does not depend on it.
     random_state : int
         Of the forest; that of Table 1 is 0.
 
@@ -198,17 +204,39 @@ def forest(matrix, classes, train, test, threads=1, random_state=0):
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(random_state=random_state, n_jobs=threads).fit(
-        matrix[train], classes[train]
-    )
-    model.n_jobs = 1  # threads would add the trees' votes in an order that changes from run to run
-    votes = model.predict_proba(matrix[test])
+    model = RandomForestClassifier(random_state=random_state, n_jobs=threads, warm_start=True)
+    shown, known, asked = matrix[train], classes[train], matrix[test]
+    votes, n_trees = 0.0, model.n_estimators
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, n_trees, TREES_AT_ONCE):
+            model.set_params(n_estimators=min(first + TREES_AT_ONCE, n_trees)).fit(shown, known)
+            grown = model.estimators_[first:]
+            # added in the order of the trees, which scikit-learn's own threads do not keep
+            for vote in pool.map(lambda tree: tree.predict_proba(asked), grown):
+                votes += vote
+            model.estimators_[first:] = [None] * len(grown)  # the next ones ask only how many there are
+    votes /= n_trees
     return model.classes_[votes.argmax(axis=1)], votes[:, 0]
 
 
 def resamples(n, n_resamples, seed):
     """How often each of n stars is drawn in each bootstrap resample: array (n_resamples, n) of int."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    generator, chances = np.random.default_rng(seed), np.full(n, 1 / n)
+    counts = np.empty((n_resamples, n), dtype=np.int16)
+    for rows in blocks(n_resamples, n):
+        counts[rows] = generator.multinomial(n, chances, size=len(counts[rows]))
+    return counts
+
+
+def whole_and_resamples(n, n_resamples, seed):
+    """Each of n stars once, and then `resamples`: array (1 + n_resamples, n) of int."""
+    return np.concatenate([np.ones((1, n), dtype=np.int16), resamples(n, n_resamples, seed)])
+
+
+def blocks(n_resamples, n):
+    """Slices of resamples of n stars, few enough to be worked on together: it saves memory and changes nothing."""
+    step = max(1, COUNTS_AT_ONCE // max(n, 1))
+    return (slice(start, start + step) for start in range(0, n_resamples, step))
 
 
 def metrics(truth, predicted, probability_high, counts=None):
@@ -230,7 +258,16 @@ def metrics(truth, predicted, probability_high, counts=None):
     dict of str to array (n_resamples,)
         The `METRICS`; NaN where a class is absent or never predicted.
     """
-    weights = np.ones((1, len(truth))) if counts is None else counts.astype(float)
+    if counts is None:
+        return _metrics(truth, predicted, probability_high, np.ones((1, len(truth))))
+    parts = [
+        _metrics(truth, predicted, probability_high, counts[rows].astype(float))
+        for rows in blocks(*counts.shape)
+    ]
+    return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
+
+
+def _metrics(truth, predicted, probability_high, weights):
     cell = {
         (row, column): weights @ ((truth == row) & (predicted == column)).astype(float)
         for row in (0, 1)
@@ -312,7 +349,7 @@ def classify(
     _require_both(classes[train], "the training stars")
     _require_both(classes[test], "the test stars")
     truth = classes[test]
-    counts = np.vstack([np.ones((1, len(test))), resamples(len(test), n_bootstrap, seed)])
+    counts = whole_and_resamples(len(test), n_bootstrap, seed)
     entries, scores, tables = [], {}, []
     for name in CLASSIFIERS:
         matrix, names = features(name, frame, live, label_features, seed)
@@ -376,7 +413,7 @@ def _side(predictions, side, n_bootstrap, seed):
     counted = {"n_test": len(truth), "n_test_high": len(truth) - n_low}
     if min(n_low, len(truth) - n_low) < 2:
         return counted | {"majority": None, "classifiers": [], "gains": []}
-    counts = np.vstack([np.ones((1, len(truth))), resamples(len(truth), n_bootstrap, seed)])
+    counts = whole_and_resamples(len(truth), n_bootstrap, seed)
     for name, table in tables.items():
         scores[name] = metrics(
             truth, table["predicted"].to_numpy(), table["probability_high"].to_numpy(), counts

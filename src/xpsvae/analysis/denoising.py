@@ -13,9 +13,10 @@ __all__ = ["BRIGHT", "FIT_FROM", "noise_model", "noisy", "nearer"]
 BRIGHT = 12.5  # [mag] the truth are stars at most as faint: with at least 10 times the light of G = 15
 FIT_FROM = 12.5  # [mag] errors of stars at least as faint tell how errors grow
 _FEWEST = 100  # stars behind that
+_COLUMNS = 10  # coefficients at a time
 
 
-def noise_model(magnitude, colour, relative_errors):
+def noise_model(magnitude, colour, errors, flux):
     """How the relative error of each coefficient grows with magnitude, at given colour.
 
     Red stars have less light in BP, and faint stars of a catalogue are others than bright ones: without the colour,
@@ -25,13 +26,15 @@ def noise_model(magnitude, colour, relative_errors):
     ----------
     magnitude, colour : array (n_stars,)
         G and G_BP - G_RP [mag].
-    relative_errors : array (n_stars, n_coefficients)
-        Errors over the G flux.
+    errors : array (n_stars, n_coefficients)
+        [e-/s]; may be memory-mapped.
+    flux : array (n_stars,)
+        ``phot_g_mean_flux`` [e-/s].
 
     Returns
     -------
     array (4, n_coefficients)
-        log10(error) = a G + b colour + c colour^2 + d, by least squares.
+        log10(error / flux) = a G + b colour + c colour^2 + d, by least squares.
 
     Raises
     ------
@@ -45,7 +48,12 @@ def noise_model(magnitude, colour, relative_errors):
             f"{int(faint.sum())}: take more stars (library: limit in config.yaml)."
         )
     design = _design(magnitude[faint], colour[faint])
-    return np.linalg.lstsq(design, np.log10(relative_errors[faint]), rcond=None)[0]
+    found = np.empty((design.shape[1], errors.shape[1]))
+    for start in range(0, errors.shape[1], _COLUMNS):
+        columns = slice(start, start + _COLUMNS)
+        relative = errors[:, columns][faint] / flux[faint, np.newaxis]
+        found[:, columns] = np.linalg.lstsq(design, np.log10(relative), rcond=None)[0]
+    return found
 
 
 def noisy(x, x_err, scale, growth, magnitude, colour, seed):

@@ -5,6 +5,8 @@ own errors; the sVAE encodes it as it encodes the star. Whatever its latents tel
 that it was made from is made up.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 __all__ = ["CALIPERS", "expected", "matched_pairs", "nearest", "noisy", "scaled"]
@@ -21,13 +23,15 @@ CALIPERS = {  # how alike the stars of a pair are: [K], [dex], [mag]
 }
 COMPONENTS = 600  # of the kernel's approximation
 RIDGE = 1e-3
+CHUNK = 8192  # stars at a time
 
 
-def expected(labels, x, fold):
+def expected(labels, x, fold, threads=1):
     """Mean spectrum of stars of given labels, out of fold.
 
     A ridge regression of the spectra on a radial kernel of the labels (Nystroem's approximation), with the labels
-    themselves, all in units of their spread.
+    themselves, all in units of their spread. Its normal equations are summed over some stars at a time: the kernel
+    of all would be five times as large as the spectra.
 
     Parameters
     ----------
@@ -35,32 +39,70 @@ def expected(labels, x, fold):
     x : array (n, n_coefficients)
         Standardised coefficients.
     fold : int array (n,)
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
     float64 array (n, n_coefficients)
     """
-    from sklearn.kernel_approximation import Nystroem
-    from sklearn.linear_model import Ridge
-    from sklearn.pipeline import make_pipeline, make_union
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
     found = np.empty(np.shape(x))
-    for each in np.unique(fold):
-        train, test = fold != each, fold == each
-        kernel = Nystroem(
-            gamma=0.5 / labels.shape[1], n_components=min(COMPONENTS, int(train.sum())), random_state=0
-        )
-        model = make_pipeline(
-            StandardScaler(), make_union(FunctionTransformer(), kernel), Ridge(alpha=RIDGE, solver="cholesky")
-        )
-        found[test] = model.fit(labels[train], x[train]).predict(labels[test])
+    with ThreadPoolExecutor(threads) as pool:
+        for each in np.unique(fold):
+            test = fold == each
+            found[test] = _regressed(labels, x, ~test, test, pool)
     return found
+
+
+def _regressed(labels, x, train, test, pool):
+    """Spectra of the test stars, as a regression says that is fitted to the others."""
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(labels[train])
+    known = scaler.transform(labels[train])
+    number = min(COMPONENTS, len(known))
+    kernel = Nystroem(gamma=0.5 / labels.shape[1], n_components=number, random_state=0).fit(known)
+
+    def features(rows):
+        """Of some stars, after a column of ones."""
+        scaled = scaler.transform(labels[rows])
+        return np.hstack([np.ones((len(rows), 1)), scaled, kernel.transform(scaled)])
+
+    def products(rows):
+        shown = features(rows)
+        return shown.T @ shown, shown.T @ x[rows].astype(float)
+
+    weights = _ridge(*map(sum, zip(*pool.map(products, _chunks(train)), strict=True)))
+    return np.concatenate(list(pool.map(lambda rows: features(rows) @ weights, _chunks(test))))
+
+
+def _chunks(chosen):
+    rows = np.flatnonzero(chosen)
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+
+
+def _ridge(own, across):
+    """Weights of a ridge regression whose first feature is one and free of the penalty.
+
+    ``own`` holds the products of the features with themselves, ``across`` with the targets.
+    """
+    from scipy.linalg import solve
+
+    number, sums, targets = own[0, 0], own[0, 1:], across[0]
+    centred = own[1:, 1:] - np.outer(sums, sums) / number
+    weights = solve(
+        centred + RIDGE * np.eye(len(centred)), across[1:] - np.outer(sums, targets) / number, assume_a="pos"
+    )
+    return np.vstack([(targets - sums @ weights) / number, weights])
 
 
 def noisy(x, x_err, seed):
     """Spectra with noise of the stars' own errors: float64 array (n, n_coefficients)."""
-    return x + x_err * np.random.default_rng(seed).standard_normal(np.shape(x))
+    found = np.random.default_rng(seed).standard_normal(np.shape(x))
+    found *= x_err
+    found += x
+    return found
 
 
 def nearest(places):

@@ -8,7 +8,7 @@ import numpy as np
 
 from xpsvae.analysis.ablations import by_latents
 from xpsvae.analysis.alpha import along
-from xpsvae.analysis.classify import METRICS, metrics, resamples
+from xpsvae.analysis.classify import METRICS, metrics, whole_and_resamples
 from xpsvae.analysis.tracks import plausible
 from xpsvae.audit import bootstrap
 from xpsvae.audit.verdicts import CLAIMS, FAILS, HOLDS, NOT_TESTABLE, WEAKER, verdict
@@ -139,7 +139,7 @@ def _difference(one, other, metric, n_bootstrap, seed):
     """Difference of a metric of two classifiers that were scored on the same stars in the same order."""
     assert metric in METRICS
     truth = one["low_alpha"].to_numpy()
-    counts = np.vstack([np.ones((1, len(truth))), resamples(len(truth), n_bootstrap, seed)])
+    counts = whole_and_resamples(len(truth), n_bootstrap, seed)
     scored = [
         metrics(truth, table["predicted"].to_numpy(), table["probability_high"].to_numpy(), counts)[metric]
         for table in (one, other)
@@ -303,7 +303,7 @@ def _area(place, member, n_bootstrap, seed):
     if min(member.sum(), (~member).sum()) < 20:
         return _unknown(f"{member.sum()} and {(~member).sum()} stars are too few to be told apart")
     truth = 1 - member.astype(int)
-    counts = np.vstack([np.ones((1, len(truth))), resamples(len(truth), min(n_bootstrap, 300), seed)])
+    counts = whole_and_resamples(len(truth), min(n_bootstrap, 300), seed)
     area = metrics(truth, truth, place, counts)["roc_auc"]
     area = area if area[0] >= 0.5 else 1 - area
     return {"value": float(area[0]), "interval": bootstrap.interval(area[1:])}

@@ -43,6 +43,8 @@ from xpsvae.audit.tolerances import (
 
 __all__ = ["judge", "measure", "pairs"]
 
+CHUNK = 32_768  # stars at a time
+
 STRICT = (
     "blind_labels",
     "blind_photometry",
@@ -69,6 +71,7 @@ def measure(
     teff_edges,
     n_bootstrap,
     seed,
+    threads=1,
 ):
     """Run all controls.
 
@@ -90,6 +93,8 @@ def measure(
         Latents of a model that was trained without the pairs, ``latents``, and ``pca_6``; and the pairs.
     number_of_folds, teff_edges, n_bootstrap, seed
         As for the headline.
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
@@ -105,32 +110,43 @@ def measure(
     everyone = {"all": members["all"]}
     generator = np.random.default_rng(seed)
 
+    def regressed(features, target):
+        return crossfit(features, target, fold, threads=threads)
+
+    def encoded(spectra):
+        parts = (slice(start, start + CHUNK) for start in range(0, len(alpha), CHUNK))
+        return np.concatenate([encode(spectra(rows)) for rows in parts])
+
     def explained(shown_latents, shown=base, before=errors["base"], target=alpha, of=everyone):
-        error = crossfit(np.hstack([shown, shown_latents]), target, fold) - target
+        error = regressed(np.hstack([shown, shown_latents]), target) - target
         return shares(before, error, of, columns, n_bootstrap, seed)
 
-    from_labels = blind.expected(matrix("labels", frame, {}), x, fold)
-    from_base = blind.expected(base, x, fold)
-    blind_labels = encode(blind.noisy(from_labels, x_err, [seed, 1]))
+    def swap(expected):
+        other = blind.nearest(base / base.std(axis=0))
+        return encoded(lambda rows: expected[rows] + (x[other[rows]] - expected[other[rows]]))
+
+    from_labels = blind.expected(matrix("labels", frame, {}), x, fold, threads)
+    blind_labels = encoded(blind.noisy(from_labels, x_err, [seed, 1]).__getitem__)
+    from_base = blind.expected(base, x, fold, threads)
+    variance, swapped = _variance(x, from_base, x_err), swap(from_base)
     blind_base_x = blind.noisy(from_base, x_err, [seed, 2])
-    blind_base = encode(blind_base_x)
-    neighbour = blind.nearest(base / base.std(axis=0))
-    swapped = encode(from_base + (x - from_base)[neighbour])
+    del from_labels, from_base  # each as large as the spectra in float64
+    blind_base = encoded(blind_base_x.__getitem__)
     shuffled = generator.permutation(alpha)
     headline = shares(errors["base"], errors["base_latents"], everyone, columns, n_bootstrap, seed)["all"]
     found = {
         "blind_labels": explained(blind_labels)["all"],
         "blind_photometry": explained(blind_base)["all"],
         "swapped": {"groups": explained(swapped, of=members)},
-        "label_shuffle": explained(
-            latents, before=crossfit(base, shuffled, fold) - shuffled, target=shuffled
-        )["all"],
+        "label_shuffle": explained(latents, before=regressed(base, shuffled) - shuffled, target=shuffled)[
+            "all"
+        ],
         "other_star": explained(latents[generator.permutation(len(alpha))])["all"],
         "noise": {"headline": headline, "steps": []},
         "injection": {"steps": []},
     }
     found["swapped"] |= found["swapped"]["groups"]["all"]
-    found["blind_photometry"]["variance"] = _variance(x, from_base, x_err)
+    found["blind_photometry"]["variance"] = variance
 
     for times in NOISE:
         blurred = base.copy()
@@ -139,7 +155,7 @@ def measure(
             blurred[:, number] += (
                 times * np.where(np.isfinite(scale), scale, 0) * generator.standard_normal(len(alpha))
             )
-        before = crossfit(blurred, alpha, fold) - alpha
+        before = regressed(blurred, alpha) - alpha
         found["noise"]["steps"].append(
             {
                 "errors": times,
@@ -155,7 +171,9 @@ def measure(
             np.sqrt(np.mean((difference / np.median(x_err, axis=0)) ** 2))
         )
         for scale in SCALES:
-            put_in = encode(blind_base_x + scale * high[:, None] * difference)
+            put_in = encoded(
+                lambda rows, scale=scale: blind_base_x[rows] + scale * high[rows, None] * difference
+            )
             found["injection"]["steps"].append({"scale": scale, **explained(put_in)["all"]})
     found["injection"]["limit"] = _limit(found["injection"]["steps"])
     found["pairs"], found["pairs_even"] = pairs(frame, *held_out, n_bootstrap, seed)
@@ -195,6 +213,7 @@ def pairs(frame, arrays, alike, n_bootstrap, seed):
         pairs, and ``why``.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     alpha = frame["alpha_m"].to_numpy(dtype=float)
     others = ~np.isin(np.arange(len(frame)), alike)
@@ -203,7 +222,8 @@ def pairs(frame, arrays, alike, n_bootstrap, seed):
     predicted = {}
     for name in ("base", "base_latents", "latents", *(["base_pca_6"] if "pca_6" in arrays else [])):
         features = matrix(name, frame, arrays)
-        model = HistGradientBoostingRegressor(**SETTINGS).fit(features[others], alpha[others])
+        with threadpool_limits(1, "openmp"):  # sums of gradients depend on how many there are
+            model = HistGradientBoostingRegressor(**SETTINGS).fit(features[others], alpha[others])
         predicted[name] = model.predict(features[alike[:, 0]]) - model.predict(features[alike[:, 1]])
     true = {"alpha_m": alpha[alike[:, 0]] - alpha[alike[:, 1]]} | {
         name: frame[name].to_numpy()[alike[:, 0]] - frame[name].to_numpy()[alike[:, 1]]
@@ -286,5 +306,11 @@ def _limit(steps):
 
 def _variance(x, expected, x_err):
     """Share of the spectra's variance, in units of their errors and these taken off, that the labels explain."""
-    left, whole = (np.mean(np.square((x - of) / x_err)) - 1 for of in (expected, x.mean(axis=0)))
+
+    def squares(of):
+        starts = range(0, len(x), CHUNK)
+        parts = (slice(start, start + CHUNK) for start in starts)
+        return sum(np.sum(np.square((x[rows] - of[rows]) / x_err[rows])) for rows in parts) / x.size - 1
+
+    left, whole = (squares(of) for of in (expected, np.broadcast_to(x.mean(axis=0), x.shape)))
     return float(1 - left / whole)

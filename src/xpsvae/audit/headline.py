@@ -5,6 +5,8 @@ photometry) and once from the base and the latents. The share is 1 - MSE(base + 
 folds serve every set of features, every control and every seed, so that all are compared star by star.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from xpsvae.audit import bootstrap
@@ -45,7 +47,7 @@ def folds(n, number, seed):
     return fold
 
 
-def crossfit(features, target, fold, method="boosting"):
+def crossfit(features, target, fold, method="boosting", threads=1):
     """Predict a target out of fold.
 
     Parameters
@@ -56,6 +58,8 @@ def crossfit(features, target, fold, method="boosting"):
     fold : int array (n,)
     method : str
         ``"boosting"``, histogram gradient boosting with `SETTINGS`; or ``"forest"``, a random forest.
+    threads : int
+        Folds at a time; the result does not depend on it.
 
     Returns
     -------
@@ -69,10 +73,12 @@ def crossfit(features, target, fold, method="boosting"):
         RandomForestClassifier,
         RandomForestRegressor,
     )
+    from threadpoolctl import threadpool_limits
 
     classes = np.asarray(target).dtype == bool
     predicted = np.empty(len(target))
-    for each in np.unique(fold):
+
+    def predict(each):
         train, test = fold != each, fold == each
         if not features.shape[1] or (classes and len(np.unique(target[train])) < 2):
             model = DummyClassifier() if classes else DummyRegressor()
@@ -82,12 +88,16 @@ def crossfit(features, target, fold, method="boosting"):
             boosting = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
             model = boosting(**SETTINGS)
         shown = features if features.shape[1] else np.zeros((len(target), 1))
-        model.fit(shown[train], target[train])
-        if classes:
-            one = list(model.classes_).index(True) if True in model.classes_ else None
-            predicted[test] = 0.0 if one is None else model.predict_proba(shown[test])[:, one]
-        else:
-            predicted[test] = model.predict(shown[test])
+        with threadpool_limits(1, "openmp"):  # sums of gradients depend on how many there are
+            model.fit(shown[train], target[train])
+            if classes:
+                one = list(model.classes_).index(True) if True in model.classes_ else None
+                predicted[test] = 0.0 if one is None else model.predict_proba(shown[test])[:, one]
+            else:
+                predicted[test] = model.predict(shown[test])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(predict, np.unique(fold)))
     return predicted
 
 
@@ -149,7 +159,7 @@ def shares(error, error_more, members, base, n_bootstrap, seed):
     return found
 
 
-def scores(probabilities, high, n_bootstrap, seed, block=100):
+def scores(probabilities, high, n_bootstrap, seed):
     """ROC area and accuracy of classifiers on the same stars, and their resamples.
 
     Parameters
@@ -158,8 +168,6 @@ def scores(probabilities, high, n_bootstrap, seed, block=100):
         Of the high-alpha sequence, out of fold.
     high : bool array (n,)
     n_bootstrap, seed : int
-    block : int
-        Resamples at a time.
 
     Returns
     -------
@@ -167,16 +175,16 @@ def scores(probabilities, high, n_bootstrap, seed, block=100):
         ``roc_auc`` and ``accuracy``, each a pair: the value, and array (n_bootstrap,) of the resamples; the
         same resamples for every classifier. NaN where a class is absent.
     """
-    from xpsvae.analysis.classify import metrics
+    from xpsvae.analysis.classify import blocks, metrics
 
     truth = 1 - np.asarray(high, dtype=int)
     n, shown = len(truth), ("roc_auc", "accuracy")
     generator = np.random.default_rng(seed)
     predicted = {name: (values < 0.5).astype(int) for name, values in probabilities.items()}
     resampled = {name: {metric: [] for metric in shown} for name in probabilities}
-    for start in range(0, n_bootstrap, block):
-        draws = generator.integers(n, size=(min(block, n_bootstrap - start), n))
-        counts = np.stack([np.bincount(draw, minlength=n) for draw in draws])
+    for rows in blocks(n_bootstrap, n):
+        drawn = range(n_bootstrap)[rows]
+        counts = np.stack([np.bincount(generator.integers(n, size=n), minlength=n) for _ in drawn])
         for name, values in probabilities.items():
             score = metrics(truth, predicted[name], values, counts)
             for metric in shown:

@@ -5,8 +5,8 @@ import numpy as np
 from xpsvae.analysis.sample import latent_columns, require_aligned
 from xpsvae.audit.sets import giants
 from xpsvae.compare.models import pca
-from xpsvae.model.standardise import standardise
-from xpsvae.products import read_array, read_table
+from xpsvae.model.standardise import standardised
+from xpsvae.products import read_table
 
 __all__ = ["components", "latents", "pairs", "sample", "spectra"]
 
@@ -52,11 +52,8 @@ def spectra(given, rows, normalisation):
     -------
     x, x_err : array (n, n_coefficients)
     """
-    flux = read_table(given["stars"], ["phot_g_mean_flux"])["phot_g_mean_flux"].to_numpy()[rows]
-    coefficients, errors = (
-        np.array(read_array(given[name], memory_map=True)[rows]) for name in ("coefficients", "errors")
-    )
-    return standardise(coefficients, errors, flux, *normalisation)
+    flux = read_table(given["stars"], ["phot_g_mean_flux"])["phot_g_mean_flux"].to_numpy()
+    return standardised(given["coefficients"], given["errors"], flux, *normalisation, rows)
 
 
 def components(given, x, x_err, normalisation, numbers=(6, 20)):

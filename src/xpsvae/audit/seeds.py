@@ -50,8 +50,11 @@ def measure(frame, posterior, predicted_base, pairs, *, number_of_folds, teff_ed
     }
 
 
-def forests(frame, classes, live, number, threads=1):
+def forests(frame, classes, live, number, most, seed, threads=1):
     """Score every classifier of Table 1 with forests of other random states.
+
+    What is asked is how far the random state moves the scores, which fewer giants show as well: of more than ``most``
+    some are drawn.
 
     Parameters
     ----------
@@ -62,13 +65,22 @@ def forests(frame, classes, live, number, threads=1):
         1-based live dimensions.
     number : int
         Forests of each, random_state 0 and on.
+    most : int
+        Giants that train and test them, at most.
+    seed : int
+        Of the drawing.
     threads : int
 
     Returns
     -------
-    dict of str to dict
-        By classifier and metric the `spread` over the forests.
+    dict
+        ``classifiers``: by classifier and metric the `spread` over the forests; ``giants``: ``used``, and ``of`` how
+        many.
     """
+    giants = {"used": min(most, len(frame)), "of": len(frame)}
+    if giants["used"] < giants["of"]:
+        rows = np.random.default_rng(seed).choice(giants["of"], giants["used"], replace=False)
+        frame, classes = frame.iloc[np.sort(rows)], classes[np.sort(rows)]
     train, test = (np.flatnonzero(frame[name].to_numpy(dtype=bool)) for name in ("train", "test"))
     truth, found = classes[test], {}
     for name in CLASSIFIERS:
@@ -78,7 +90,7 @@ def forests(frame, classes, live, number, threads=1):
             for random_state in range(number)
         ]
         found[name] = {metric: spread([float(score[metric][0]) for score in scored]) for metric in METRICS}
-    return found
+    return {"classifiers": found, "giants": giants}
 
 
 def spread(values):
@@ -122,7 +134,7 @@ def join(measured, forests, shown):
     -------
     dict
         ``shares`` by group, ``roc_auc`` and ``gain_roc_auc`` by set of features, ``pairs`` and ``live``: each a
-        `spread` in the order of ``seeds``; ``forests``; ``model``.
+        `spread` in the order of ``seeds``; ``forests`` and ``forest_giants``: both of `forests`; ``model``.
     """
     first = measured[0]
 
@@ -155,5 +167,6 @@ def join(measured, forests, shown):
             )
         ),
         "live": [len(each["live"]) for each in measured],
-        "forests": forests,
+        "forests": forests["classifiers"],
+        "forest_giants": forests["giants"],
     }

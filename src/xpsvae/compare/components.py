@@ -30,7 +30,7 @@ def compare_numbers(x, x_err, train, test, mu, sigma, reconstruction):
         ``components`` (numbers); ``coefficients`` and ``flux``, each with ``median``, ``low`` and ``high``
         (16th and 84th percentile) over coefficients or wavelengths of the ratio of RMSE, PCA over sVAE.
     """
-    fitted = pca.fit(x[train], x_err[train], max(NUMBERS))
+    fitted = pca.fit(x, x_err, max(NUMBERS), train)
     known = np.ones(int(np.sum(test)), dtype=bool)
     result = {"components": list(NUMBERS), "coefficients": [], "flux": []}
     for number in NUMBERS:

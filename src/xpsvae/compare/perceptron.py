@@ -53,7 +53,7 @@ class LabelMLP(nn.Module):
 
 
 def fit_label_mlp(
-    labels, flux, flux_error, *, hidden, epochs, batch_size, learning_rate, error_floor, huber_width, seed
+    labels, spectra, typical, *, hidden, epochs, batch_size, learning_rate, error_floor, huber_width, seed
 ):
     """Train a `LabelMLP` on stars with complete labels.
 
@@ -67,8 +67,12 @@ def fit_label_mlp(
     ----------
     labels : array (n_stars, 4)
         T_eff [K], log g [dex], [Fe/H] [dex], A_K [mag]; all finite.
-    flux, flux_error : array (n_stars, n_wavelengths)
-        Apparent brightness divided out; any unit, the model answers in the same.
+    spectra : function
+        Rows of ``labels``, int array (n,), to their flux and its error, arrays (n, n_wavelengths): apparent
+        brightness divided out, any unit, the model answers in the same. Asked batch by batch, since the spectra
+        of all stars are three times as many numbers as their coefficients.
+    typical : array (n_wavelengths,)
+        Mean flux of the stars.
     hidden : sequence of int
         Widths of the hidden layers.
     epochs, batch_size : int
@@ -89,13 +93,13 @@ def fit_label_mlp(
         Mean loss per star and wavelength of every epoch.
     """
     # The unit is chosen so that float32 holds it; 1e-3 of the brightest bin keeps the logarithm finite.
-    typical = np.mean(flux, axis=0)
     unit = float(typical.max())
     zero = np.log(np.maximum(typical / unit, 1e-3))
     x = torch.as_tensor(np.asarray(labels), dtype=torch.float32)
-    y = torch.as_tensor(np.asarray(flux) / unit, dtype=torch.float32)
-    weight = torch.as_tensor(np.asarray(flux_error) / unit, dtype=torch.float32)
-    weight = (weight.square() + (error_floor * y).square()).rsqrt()
+
+    def targets(rows):
+        y, error = (torch.as_tensor(part / unit, dtype=torch.float32) for part in spectra(rows.numpy()))
+        return y, (error.square() + (error_floor * y).square()).rsqrt()
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -110,7 +114,8 @@ def fit_label_mlp(
         for _ in range(epochs):
             total = 0.0
             for rows in torch.randperm(len(x)).split(batch_size):
-                scaled = (model(x[rows]).exp() - y[rows]) * weight[rows]
+                y, weight = targets(rows)
+                scaled = (model(x[rows]).exp() - y) * weight
                 loss = nn.functional.huber_loss(scaled, torch.zeros_like(scaled), delta=huber_width)
                 optimiser.zero_grad()
                 loss.backward()

@@ -10,8 +10,9 @@ import numpy as np
 
 from xpsvae.arrays import plain
 from xpsvae.errors import InputError
+from xpsvae.products import read_array
 
-__all__ = ["checked", "examine", "inputs", "normalisation", "standardise"]
+__all__ = ["checked", "examine", "inputs", "normalisation", "standardise", "standardised"]
 
 UNIT = "electron / s"
 CHUNK = 8192  # stars looked at together: few enough for the processor's cache
@@ -37,12 +38,14 @@ def normalisation(coefficients, flux):
         If a coefficient is the same for all stars, NaN or masked for one, or in a unit that is none of a
         count rate.
     """
-    ratio = _per_flux("coefficients", coefficients, flux)
-    mu, sigma = ratio.mean(0), ratio.std(0)
+    n_stars = len(flux)
+    mu = _sum(ratio for _, ratio in _per_flux("coefficients", coefficients, flux)) / n_stars
+    squares = (np.square(ratio - mu) for _, ratio in _per_flux("coefficients", coefficients, flux))
+    sigma = np.sqrt(_sum(squares) / n_stars)
     constant = np.flatnonzero(~(sigma > 0))
     if constant.size:
         raise InputError(
-            f"coefficient {constant[0]} is the same for all {len(ratio)} training stars (or not finite), so "
+            f"coefficient {constant[0]} is the same for all {n_stars} training stars (or not finite), so "
             "it cannot be standardised: give more stars or mend that column."
         )
     return mu, sigma
@@ -70,13 +73,52 @@ def standardise(coefficients, errors, flux, mu, sigma):
     InputError
         If there is something else than numbers, or a unit that is none of a count rate.
     """
-    x_err = _per_flux("errors", errors, flux) / sigma
-    return inputs(coefficients, flux, mu, sigma), x_err.astype(np.float32)
+    x_err = np.empty(np.shape(errors), dtype=np.float32)
+    for rows, ratio in _per_flux("errors", errors, flux):
+        x_err[rows] = ratio / sigma
+    return inputs(coefficients, flux, mu, sigma), x_err
+
+
+def standardised(coefficients, errors, flux, mu, sigma, rows=None):
+    """Standardise stars whose spectra are on disk (`standardise`); of the files no more is held than a chunk.
+
+    Parameters
+    ----------
+    coefficients, errors : path-like
+        ``.npy``, arrays (n_stars, n_inputs) [e-/s].
+    flux : array (n_stars,)
+        ``phot_g_mean_flux`` [e-/s].
+    mu, sigma : array (n_inputs,)
+    rows : bool array (n_stars,) or int array (n,), optional
+        Stars that are wanted; all if not given.
+
+    Returns
+    -------
+    x, x_err : float32 arrays (n, n_inputs)
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or holds something else than numbers.
+    """
+    flux = np.asarray(flux)
+    rows = np.arange(len(flux)) if rows is None else np.arange(len(flux))[rows]
+    width = read_array(coefficients, memory_map=True).shape[1]
+    x, x_err = (np.empty((len(rows), width), dtype=np.float32) for _ in range(2))
+    for start in range(0, len(rows), CHUNK):
+        some, chunk = rows[start : start + CHUNK], slice(start, start + CHUNK)
+        # mapped anew each time, so that pages of earlier chunks do not stay
+        mapped = (read_array(path, memory_map=True)[some] for path in (coefficients, errors))
+        x[chunk], x_err[chunk] = standardise(*mapped, flux[some], mu, sigma)
+    return x, x_err
 
 
 def inputs(coefficients, flux, mu, sigma):
     """Standardise coefficients alone, which is what the encoder is given; see `standardise`."""
-    return ((_per_flux("coefficients", coefficients, flux) - mu) / sigma).astype(np.float32)
+    x = np.empty(np.shape(coefficients), dtype=np.float32)
+    for rows, ratio in _per_flux("coefficients", coefficients, flux):
+        x[rows] = (ratio - mu) / sigma
+    return x
 
 
 def checked(x, x_err, which, width=None):
@@ -155,5 +197,20 @@ def _digest(which, start, x, x_err):
 
 
 def _per_flux(name, values, flux):
-    values, flux = plain(name, values, UNIT), plain("flux", flux, UNIT)
-    return np.asarray(values, dtype=np.float64) / np.asarray(flux, dtype=np.float64)[:, np.newaxis]
+    """Ratios as float64, some stars at a time: rows, and array (n_rows, n_inputs)."""
+    values, flux = plain(name, values, UNIT), np.asarray(plain("flux", flux, UNIT), dtype=np.float64)
+    if len(values) != len(flux):
+        raise InputError(
+            f"there are {name} of {len(values)} stars but a flux of {len(flux)}: give one a star."
+        )
+    for start in range(0, max(len(flux), 1), CHUNK):
+        rows = slice(start, start + CHUNK)
+        yield rows, np.asarray(values[rows], dtype=np.float64) / flux[rows, np.newaxis]
+
+
+def _sum(chunks):
+    """Sum over rows as numpy has it for one array, one row after the other."""
+    total = None
+    for chunk in chunks:
+        total = np.add.reduce(chunk if total is None else np.concatenate([total[np.newaxis], chunk]))
+    return total

@@ -224,6 +224,10 @@ def _spread(entry, digits, scale=1):
     return mean if entry["sd"] is None else rf"{mean} $\pm$ {decimal(scale * entry['sd'], digits)}"
 
 
+def _giants(used, of):
+    return "all giants" if used == of else f"{count(used)} of the {count(of)} giants, drawn at random"
+
+
 def _seed_macros(seeds):
     forests, values = seeds["forests"], seeds["shares"]["all"]
     return {
@@ -240,6 +244,7 @@ def _seed_macros(seeds):
         ),
         "GainSeeds": _spread(seeds["gain_roc_auc"]["labels_latents_over_labels"], 4),
         "PairsSeeds": _spread(seeds["pairs"], 1, 100),
+        "ForestsGiants": _giants(**seeds["forest_giants"]),
         "NForests": count(len(forests["latent"]["accuracy"]["values"])),
         "ForestsLatent": _spread(forests["latent"]["accuracy"], 4),
         "ForestsLabel": _spread(forests["label"]["accuracy"], 4),

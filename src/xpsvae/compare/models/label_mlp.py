@@ -28,6 +28,7 @@ all four labels and a credible $\aK$; the other <n_unknown> are left out whereve
 
 MLP_LABELS = ("teff", "logg", "fe_h", "a_k")
 A_K_PER_SFD = 0.310  # [mag] 2MASS K_s, R_V = 3.1: Schlafly & Finkbeiner (2011), table 6
+CHUNK = 8192  # stars at a time
 
 
 def predict(
@@ -84,12 +85,23 @@ def predict(
             f"batch of {batch_size} is needed: lower comparison.label_mlp.batch_size or raise "
             "library.limit."
         )
-    relative = given.x[fitted] * sigma + mu  # c / F_G
-    flux = coefficients_to_flux(relative)
+    rows = np.flatnonzero(fitted)
+
+    def relative(chosen):
+        return given.x[chosen] * sigma + mu  # c / F_G
+
+    def spectra(chosen):
+        chosen = rows[chosen]
+        return coefficients_to_flux(relative(chosen)), flux_errors(given.x_err[chosen] * sigma)
+
+    def chunks():
+        return (relative(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
+
+    population = moments(chunks)
     model, losses = fit_label_mlp(
         labels[fitted],
-        flux,
-        flux_errors(given.x_err[fitted] * sigma),
+        spectra,
+        coefficients_to_flux(population[0][None])[0],
         hidden=hidden,
         epochs=epochs,
         batch_size=batch_size,
@@ -98,13 +110,13 @@ def predict(
         huber_width=huber_width,
         seed=seed,
     )
-    population = relative.mean(axis=0), np.cov(relative, rowvar=False)
-    error = flux_error * np.median(np.abs(flux))
+    error = flux_error * median(lambda: (np.abs(coefficients_to_flux(chunk)) for chunk in chunks()))
 
     known = credible[test]
-    modelled = np.empty((len(known), len(mu)))
-    for rows, asked in ((known, labels[test][known]), (~known, np.zeros((np.sum(~known), 4)))):
-        modelled[rows] = coefficients_from_smooth_flux(model.predict(asked), *population, error)
+    asked, modelled = np.where(known[:, None], labels[test], 0.0), np.empty((len(known), len(mu)))
+    for start in range(0, len(known), CHUNK):
+        some = slice(start, start + CHUNK)
+        modelled[some] = coefficients_from_smooth_flux(model.predict(asked[some]), *population, error)
     return Prediction(
         known=known,
         coefficients=(modelled - mu) / sigma,
@@ -138,6 +150,56 @@ def extinction(a_k, sfd_ebv):
     """
     a_k = np.asarray(a_k, dtype=float)
     return a_k if np.isfinite(a_k).any() else A_K_PER_SFD * np.asarray(sfd_ebv, dtype=float)
+
+
+def moments(chunks):
+    """Mean and covariance of rows that come a chunk at a time.
+
+    Parameters
+    ----------
+    chunks : function
+        Gives an iterable of arrays (n_rows, k), the same each time.
+
+    Returns
+    -------
+    mean : array (k,)
+    covariance : array (k, k)
+        Of a sample.
+    """
+    number = sum(len(chunk) for chunk in chunks())
+    mean = sum(chunk.sum(axis=0) for chunk in chunks()) / number
+    return mean, sum((chunk - mean).T @ (chunk - mean) for chunk in chunks()) / (number - 1)
+
+
+def median(chunks):
+    """Median of positive numbers that come a chunk at a time, exactly.
+
+    The first bits of such numbers are in the order of their values: they are counted, and then only the numbers
+    whose bits are those of the median are looked at.
+
+    Parameters
+    ----------
+    chunks : function
+        Gives an iterable of float64 arrays, the same each time.
+
+    Returns
+    -------
+    float
+    """
+
+    def first_bits(chunk):
+        return np.ravel(chunk).view(np.int64) >> 44
+
+    counts = np.zeros(1 << 19, dtype=np.int64)
+    for chunk in chunks():
+        counts += np.bincount(first_bits(chunk), minlength=len(counts))
+    ends = counts.cumsum()
+    middle = np.array([(ends[-1] - 1) // 2, ends[-1] // 2])
+    low, high = np.searchsorted(ends, middle, side="right")
+    near = [
+        np.ravel(chunk)[(bits >= low) & (bits <= high)] for chunk in chunks() for bits in [first_bits(chunk)]
+    ]
+    return float(np.mean(np.sort(np.concatenate(near))[middle - (ends[low] - counts[low])]))
 
 
 def coefficients_from_smooth_flux(flux, mean, covariance, flux_error):

@@ -57,7 +57,7 @@ def predict(given, components=None):
                 f"comparison.pca.components is {components} but there are {number} {what}: take fewer "
                 "components or more stars."
             )
-    fitted = fit(given.x[given.train], given.x_err[given.train], components)
+    fitted = fit(given.x, given.x_err, components, given.train)
     test = given.test
     return Prediction(
         known=np.ones(np.count_nonzero(test), dtype=bool),
@@ -70,7 +70,7 @@ def predict(given, components=None):
     )
 
 
-def fit(x, x_err, components):
+def fit(x, x_err, components, rows=slice(None)):
     """Principal components in units of each coefficient's median error.
 
     Parameters
@@ -78,6 +78,8 @@ def fit(x, x_err, components):
     x, x_err : array (n_stars, n_coefficients)
         Standardised coefficients and their errors.
     components : int
+    rows : slice or bool array (n_stars,)
+        Stars that are fitted; all if not given.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def fit(x, x_err, components):
     """
     from sklearn.decomposition import PCA
 
-    unit = np.median(x_err, axis=0)
-    pca = PCA(components, svd_solver="covariance_eigh").fit(x / unit)
+    unit = np.array([np.median(errors[rows]) for errors in np.transpose(x_err)])  # a coefficient at a time
+    pca = PCA(components, svd_solver="covariance_eigh").fit(x[rows] / unit)
     return {
         "mean": pca.mean_ * unit,
         "directions": pca.components_ * unit,
