@@ -106,7 +106,7 @@ for seed in SEEDS:
                 ENVIRONMENT
             threads: 1  # so that two cores train two at a time
             resources:
-                gpu=1,
+                gpu=further_gpu,
                 mem_mb=megabytes(600, 1960),
             params:
                 training={

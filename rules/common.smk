@@ -13,6 +13,7 @@ Names that one file sets for the others, beside its rules:
 
 import atexit
 import os
+import shutil
 import sys
 
 # A clone runs its own code, here and in its jobs, whether or not the package is installed and wherever from.
@@ -78,6 +79,11 @@ def megabytes(measured, large=None):
         grown = min(measured, 120) + max(measured - 120, 0) * 502_311 / 39_851
         measured = grown if large is None else large
     return round(1.25 * measured)
+
+
+def further_gpu(wildcards):
+    """Ask for a GPU where there may be one, here or in a cluster: elsewhere trainings need not wait for each other."""
+    return int(not workflow.local_exec or bool(shutil.which("nvidia-smi")))
 
 
 # Rule, by its name in whatever workflow uses these -> keys of the choices that its products depend on, through

@@ -32,14 +32,22 @@ def profile(name):
     return yaml.safe_load((PROJECT / "profiles" / name / "config.yaml").read_text())
 
 
-def test_profile_has_what_every_call_has_and_names_rules_that_exist(tmp_path):
-    slurm = profile("slurm")
+def test_profile_has_what_every_call_has_and_names_rules_that_exist(tmp_path, settings):
+    slurm, clone = profile("slurm"), Clone(tmp_path)
     assert profile("default").items() <= slurm.items()
-    listed = Clone(tmp_path).snakemake("--list-rules")
+    clone.configure(audit=settings["audit"])
+    listed = clone.snakemake("--list-rules")
     assert listed.returncode == 0, listed.stderr
     # a comparison model has its rule where the dataset, or the user, has what it needs
     predicted = {f"predict_{model}" for model in registry.available()}
     assert set(slurm["set-resources"]) <= set(listed.stdout.split()) | predicted
+
+
+def test_profile_sends_every_training_of_the_default_settings_to_the_gpus(settings):
+    first, number = settings["training"]["seed"], settings["audit"]["svaes"]
+    trainings = ["train_svae", *(f"train_svae_seed_{first + k}" for k in range(1, number))]
+    sent = profile("slurm")["set-resources"]
+    assert [rule for rule in sent if sent[rule].get("slurm_partition") == "gpu"] == trainings
 
 
 @pytest.mark.parametrize("option", ["--profile", "--workflow-profile"])
