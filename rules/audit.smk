@@ -109,12 +109,13 @@ for seed in SEEDS:
                 gpu=further_gpu,
                 mem_mb=megabytes(600, 1960),
             params:
+                # nobody draws their curves: only the end is validated
                 training={
                     key: value
                     for key, value in training(config).items()
                     if key != "checkpoint_every"
                 }
-                | {"seed": seed},
+                | {"seed": seed, "validate_every": training(config)["epochs"]},
                 code=code("scripts/train_svae.py"),
             message:
                 f"Training the sVAE with seed {seed}, without the matched pairs"
