@@ -40,7 +40,8 @@ rule retrieve_dr3_list:
     resources:
         mem_mb=150,
     params:
-        url=f"{config['gaia_sdss']['bulk']['url']}/_MD5SUM.txt",
+        url=config["gaia_sdss"]["bulk"]["url"],
+        files=config["gaia_sdss"]["bulk"]["files"],
     message:
         "Fetching the list of the bulk files of DR3"
     script:

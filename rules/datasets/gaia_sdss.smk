@@ -153,7 +153,8 @@ else:
             connections=1,
             mem_mb=150,
         params:
-            url=f"{config['gaia_sdss']['bulk']['url']}/_MD5SUM.txt",
+            url=config["gaia_sdss"]["bulk"]["url"],
+            files=N_PARTS,
         message:
             "Fetching the list of bulk files"
         script:

@@ -11,9 +11,9 @@ with job(snakemake):
     from xpsvae.own_stars.pretrained import load
 
     given, params = snakemake.input, snakemake.params
-    checksums = Path(given.checksums).read_text(encoding="utf-8")
-    entry = gaia_archive.bulk_entries(checksums, params.url, params.files)[int(snakemake.wildcards.dr3_file)]
+    entries = gaia_archive.read_bulk_list(given.checksums, params.url, params.files)
+    entry = entries[int(snakemake.wildcards.dr3_file)]
     folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
     (file,) = download([entry], **snakemake.config["download"])
-    bulk.describe_file(file, snakemake.output.latents, load(folder))
-    file.unlink()
+    with gaia_archive.consumed(file):
+        bulk.describe_file(file, snakemake.output.latents, load(folder))

@@ -1,9 +1,12 @@
-"""Fetch the list of MD5 sums that names the bulk files."""
+"""Fetch the list of MD5 sums that names the bulk files, and see that it names them all."""
 
 from xpsvae.workflow import job
 
 with job(snakemake):
     from xpsvae.data.download import fetch
+    from xpsvae.data.gaia_archive import read_bulk_list
 
+    made, params = snakemake.output.checksums, snakemake.params
     settings = {name: snakemake.config["download"][name] for name in ("attempts", "timeout")}
-    fetch(snakemake.params.url, snakemake.output.checksums, **settings)
+    fetch(f"{params.url}/_MD5SUM.txt", made, **settings)
+    read_bulk_list(made, params.url, params.files)  # refused here, not by each of the thousands of jobs that read it

@@ -11,9 +11,7 @@ with job(snakemake):
     from xpsvae.products import write_arrays, write_json, write_table
 
     given, made, params = snakemake.input, snakemake.output, snakemake.params
-    entries = gaia_archive.bulk_entries(
-        Path(given.checksums).read_text(encoding="utf-8"), params.url, params.files
-    )
+    entries = gaia_archive.read_bulk_list(given.checksums, params.url, params.files)
     folder = Path(given.weights).parent if "weights" in given.keys() else None  # None: the model that ships
     survey = Survey(load(folder).reference, params.listed)
     for entry, path in zip(entries, given.tables, strict=False):  # the first files alone, if so configured

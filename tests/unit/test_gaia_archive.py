@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+from contextlib import nullcontext
 
 import fixtures_gaia_sdss as archive
 import numpy as np
@@ -276,11 +277,31 @@ def test_parts_are_the_files_of_the_list_by_name():
         ("<html>moved</html>", "not a digest and the name"),
         ("", "names 0 files"),
         (LIST.replace(SUMS[0], SUMS[0][:9]), "all its hexadecimal digits"),
+        (LIST.replace(NAMES[0], NAMES[1]), f"names {NAMES[1]} twice"),
     ],
 )
 def test_a_list_of_another_form_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):
         gaia_archive.bulk_entries(text, "http://h/xp", 3)
+
+
+def test_a_list_is_read_whatever_its_bytes(tmp_path):
+    path = tmp_path / "bulk.md5"
+    path.write_bytes(b"\xef\xbb\xbf" + LIST.replace("\n", "\r\n").encode())
+    assert [entry.name for entry in gaia_archive.read_bulk_list(path, "http://h/xp", 3)] == NAMES
+    path.write_bytes(b"\x1f\x8b\xff \n" + LIST.encode())
+    with pytest.raises(InputError, match="not a digest and the name"):
+        gaia_archive.read_bulk_list(path, "http://h/xp", 3)
+
+
+@pytest.mark.parametrize(("error", "left"), [(None, False), (InputError, False), (KeyboardInterrupt, True)])
+def test_a_file_is_deleted_unless_its_job_was_interrupted(error, left, tmp_path):
+    (tmp_path / "bulk").touch()
+    for path in (tmp_path / "bulk", None):
+        with pytest.raises(error) if error else nullcontext(), gaia_archive.consumed(path):
+            if error:
+                raise error
+    assert (tmp_path / "bulk").exists() == left
 
 
 def test_a_bulk_file_without_stars_is_not_fetched(table, tmp_path):

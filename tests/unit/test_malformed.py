@@ -75,7 +75,7 @@ def flipped(content, where, count=64):
 
 # name of a file -> its content, and words that the sentence has
 FILES = {
-    "empty.csv": (b"", "not csv"),
+    "empty.csv": (b"", "is empty"),
     "blank.csv": (b"\n\n\n", "not csv"),
     "head_only.csv": (lambda: text().split(b"\n")[0] + b"\n", "no spectrum"),
     "web_page.csv": (b"<html><body>503</body></html>", "web page"),

@@ -273,10 +273,12 @@ def test_table_behind_another_one(tmp_path):
 @pytest.mark.parametrize(
     "content, says",
     [
-        (b"", "is not csv"),
+        (b"", "x is empty: fetch it again"),
+        (gzip.compress(b""), "x is empty: fetch it again"),
         (b"<!DOCTYPE html><html>503 Service Unavailable</html>", "web page"),
         (b"\x89HDF\r\n\x1a\n\0\0\0", "is not csv"),
-        (b"# %ECSV 1.0\n# ---\n", "no line with column names"),
+        (b"# %ECSV 1.0\n# ---\n", "no line with column names: "),
+        (b"#\n" * (1 << 19) + HEADER + b"12,,,,\n", "no line with column names in its first 1,048,"),
         (b"source_id,flux\n1,2\n", "has no column bp_coefficients"),
         ("é".encode("latin-1") * 20, "not text"),
         (HEADER + b"12a,,,,\n", "12a"),

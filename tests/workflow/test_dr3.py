@@ -6,7 +6,7 @@ import bulk_files
 import numpy as np
 import pytest
 from astropy.table import QTable
-from servers import FileServer, cut, status
+from servers import FileServer, cut, replaced_by, status
 
 import xpsvae
 from xpsvae.products import read_array, read_json, read_table
@@ -106,6 +106,16 @@ def test_all_of_dr3_is_planned_on_a_page_and_without_a_network(tmp_path):
     assert re.search(r"^describe_dr3 +3386$", text, re.MULTILINE)
     assert "further jobs of describe_dr3, which are not listed" in text
     assert len(text) < 20_000
+
+
+def test_a_page_in_place_of_the_list_stops_all_jobs_at_once(served, tmp_path):
+    clone, path = Clone(tmp_path), f"{bulk_files.FOLDER}/_MD5SUM.txt"
+    with FileServer(served, {path: [replaced_by(b"<html>Log in</html>")]}) as server:
+        bulk_files.configure(clone, server)
+        failed = clone.snakemake("--cores", "1", "dr3_latents")
+        assert [asked for asked, *_ in server.log] == [path]
+    assert failed.returncode != 0 and "check gaia_sdss.bulk.url" in failed.stderr
+    assert not (clone.folder / "results/library/dr3/bulk.md5").exists()
 
 
 def test_dr3_is_no_part_of_all(tmp_path):

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,13 @@ __all__ = [
     "Selection",
     "bulk_entries",
     "bulk_pixels",
+    "consumed",
     "divide",
     "fetch_bulk",
     "fetch_datalink",
     "fetch_selection",
     "pixel_of",
+    "read_bulk_list",
     "read_sources",
     "select",
     "write_selection",
@@ -171,7 +174,7 @@ def bulk_entries(checksums, url, parts):
     Raises
     ------
     InputError
-        If the list is of another form or length.
+        If the list is of another form or length, or names a file twice.
     """
     lines = [line.split() for line in checksums.splitlines() if line.strip()]
     lines = [line for line in lines if not (len(line) == 2 and line[1].lstrip("*").startswith("_"))]
@@ -183,10 +186,19 @@ def bulk_entries(checksums, url, parts):
     if len(lines) != parts:
         raise InputError(
             f"the list of MD5 sums names {len(lines)} files where gaia_sdss.bulk.files is {parts}: correct it, "
-            "or delete the list if it came cut."
+            "or rerun if the list came cut."
         )
     digests = sorted((name.lstrip("*"), digest.lower()) for digest, name in lines)
+    names = Counter(name for name, _ in digests)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"the list of MD5 sums names {twice[0]} twice: check gaia_sdss.bulk.url.")
     return [Entry(name, f"{url.rstrip('/')}/{name}", f"md5:{digest}") for name, digest in digests]
+
+
+def read_bulk_list(path, url, parts):
+    """Read a file with the archive's list of MD5 sums; see `bulk_entries`."""
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")  # another answer may be of any bytes
+    return bulk_entries(text, url, parts)
 
 
 def bulk_pixels(name):
@@ -211,6 +223,22 @@ def fetch_bulk(entry, source_ids, folder, attempts=8, timeout=60.0):
     if not ((pixels >= first) & (pixels <= last)).any():
         return None
     return download([entry], folder, attempts=attempts, timeout=timeout)[0]
+
+
+@contextmanager
+def consumed(path):
+    """Delete a downloaded file once the block has used it, or has failed: thousands of files would fill a disk.
+
+    An interruption leaves it to the next run. ``path`` may be None.
+    """
+    try:
+        yield
+    except Exception:
+        if path:
+            Path(path).unlink(missing_ok=True)
+        raise
+    if path:
+        Path(path).unlink()
 
 
 def select(path, source_ids, invalid="drop"):

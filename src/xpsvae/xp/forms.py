@@ -54,7 +54,10 @@ def blocks(path, wanted=None, product=CONTINUOUS):
 
 
 def _kind(path):
-    head = read_bytes(path, 4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    head = read_bytes(path, 4096)
+    if not head:
+        raise InputError(f"{path} is empty: {FETCH_AGAIN}.")
+    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"SIMPLE  ="):
         return "fits"
     if head.startswith(b"PAR1"):

@@ -20,6 +20,7 @@ __all__ = ["text_blocks"]
 
 _BLOCK = 2 << 20  # bytes of text parsed at a time, some 50 spectra; pyarrow reads up to 40 blocks ahead
 _PIECE = 1 << 20  # bytes of text that are looked through at a time for wanted lines
+_LONGEST_HEAD = 1 << 20  # characters up to the end of the column names, far more than any table has
 _LONGEST = 20  # characters of an identifier and the delimiter after it
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 
@@ -135,10 +136,12 @@ def _text_identifiers(texts, path):
 
 def _text_header(path):
     """Read the comment lines, the delimiter and the column names."""
-    comments, delimiter = [], ","
+    comments, delimiter, length = [], ",", 0
     with unpacked(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
         try:
-            for line in lines:
+            while line := lines.readline(_LONGEST_HEAD + 1):
+                if (length := length + len(line)) > _LONGEST_HEAD:  # a line takes more memory than its characters
+                    break
                 if not line.startswith("#"):
                     return comments, delimiter, _names(line, delimiter, path)
                 comments.append(line)
@@ -148,7 +151,8 @@ def _text_header(path):
                     delimiter = line.split(":", 1)[1].strip().strip("'\"") or " "
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not text ({error.reason}): {FETCH_AGAIN}.") from error
-    raise InputError(f"{path} has no line with column names: {FETCH_AGAIN}.")
+    within = f" in its first {length:,} characters" if length > _LONGEST_HEAD else ""
+    raise InputError(f"{path} has no line with column names{within}: {FETCH_AGAIN}.")
 
 
 def _names(line, delimiter, path):
