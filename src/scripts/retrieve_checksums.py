@@ -9,4 +9,5 @@ with job(snakemake):
     made, params = snakemake.output.checksums, snakemake.params
     settings = {name: snakemake.config["download"][name] for name in ("attempts", "timeout")}
     fetch(f"{params.url}/_MD5SUM.txt", made, **settings)
-    read_bulk_list(made, params.url, params.files)  # refused here, not by each of the thousands of jobs that read it
+    # a wrong list ends here, once, and not in each of the thousands of jobs that read it
+    read_bulk_list(made, params.url, params.files)

@@ -140,7 +140,8 @@ def _text_header(path):
     with unpacked(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
         try:
             while line := lines.readline(_LONGEST_HEAD + 1):
-                if (length := length + len(line)) > _LONGEST_HEAD:  # a line takes more memory than its characters
+                length += len(line)
+                if length > _LONGEST_HEAD:  # short lines take far more memory than their characters
                     break
                 if not line.startswith("#"):
                     return comments, delimiter, _names(line, delimiter, path)
