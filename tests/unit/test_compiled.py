@@ -210,7 +210,7 @@ def test_without_bf16_training_says_so_once_and_is_that_of_float32(monkeypatch, 
     runs = [fit(x, 0 * x + 0.3, precision=name, **settings).history for name in ("float32", "bf16")]
     assert runs[0] == runs[1]
     said = [line for line in capfd.readouterr().err.splitlines() if "bf16" in line]
-    assert said == ["bf16 is not for this processor or C compiler: training in float32."]
+    assert said == ["Precision bf16 is not available with this processor or C compiler: training in float32."]
 
 
 TRAIN = """
@@ -294,14 +294,14 @@ def compiler(folder, script, name="compiler"):
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("exit 3", "returned non-zero exit status 3"),
+        ("exit 3", "compiler returned status 3)"),
         ("echo 'no licence for this host' >&2; exit 1", "no licence for this host"),
         ("exit 0", "made no library"),
         (TRUTH + "exit 0", "made no library"),
         (TRUTH + OUTPUT + ': > "$2"', "file too short"),
         (TRUTH + OUTPUT + 'head -c 9999 /dev/zero > "$2"', "invalid ELF header"),
         (TRUTH + OUTPUT + 'exec cc -shared -x c /dev/null -o "$2"', "undefined symbol: workspace_size"),
-        ("kill -9 $$", "SIGKILL"),
+        ("kill -9 $$", "compiler was ended by SIGKILL)"),
     ],
 )
 def test_a_compiler_that_fails_is_one_line(script, reason, load, tmp_path, monkeypatch, capfd):

@@ -80,13 +80,18 @@ def library():
             try:
                 return _library([*compiler, *flags])
             except subprocess.CalledProcessError as error:
-                reason = error.stderr.decode(errors="replace").strip().rpartition("\n")[2] or str(error)
+                said = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+                reason = said or f"{' '.join(compiler)} {_ended(error.returncode)}"
     except subprocess.TimeoutExpired as error:
         reason = f"{' '.join(compiler)} did not end within {error.timeout:g} s"
     except (OSError, ValueError, AttributeError) as error:  # the last: a library without our functions
         reason = str(error)
     print(f"No C compiler works here ({reason}): training takes several times as long.", file=sys.stderr)
     return None
+
+
+def _ended(status):
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"returned status {status}"
 
 
 def multiplies_bf16():

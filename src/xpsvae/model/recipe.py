@@ -75,7 +75,7 @@ class Recipe:
     first_sigma: float = 1.0  # factor of the posteriors' standard deviations before the first step
     warm_up: float = 0.0  # one-cycle: fraction of the steps on the way up
     precision: str = (
-        "float32"  # of the factors of matrix products; "bf16": 8 bits, faster where there is hardware
+        "float32"  # of the factors of matrix products; "bf16": 8 significant bits, faster on some processors
     )
     restart_every: int = 0  # cosine: epochs from one restart to the next
     final_learning_rate: float = 0.0  # cosine: the smallest, reached just before a restart

@@ -47,8 +47,8 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, precision="float32",
         [nat] A latent whose divergence, averaged over the batch, is below this is not pushed further down
         (Kingma et al. 2016).
     precision : str
-        Of the factors of matrix products: "float32"; or "bf16", numbers of 8 bits, whose products are summed as
-        float32. Only the compiled step knows bf16, on processors that multiply it; elsewhere this says so in a
+        Of the factors of matrix products: "float32"; or "bf16", numbers of 8 significant bits, whose products are summed
+        as float32. Only the compiled step knows bf16, on processors that multiply it; elsewhere this says so in a
         line on standard error, and takes float32.
     processes : Processes, optional
         Those that share each batch; then ``rows`` and ``noise`` are this one's part of it.
@@ -67,7 +67,9 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, precision="float32",
             1
         )  # the sums of torch's products depend on how many there are; `compiled`'s do not
     if precision == "bf16" and (plain or not compiled.multiplies_bf16()):
-        print(f"bf16 is not for {_why(on_gpu, shared)}: training in float32.", file=sys.stderr)
+        print(
+            f"Precision bf16 is not available {_where(on_gpu, shared)}: training in float32.", file=sys.stderr
+        )
         precision = "float32"
     if plain:
         gradient, update = by_autograd(flat, free_bits), _by_torch(flat, optimiser)
@@ -84,10 +86,10 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, precision="float32",
     return _captured(step, flat, optimiser) if on_gpu and not shared else step
 
 
-def _why(on_gpu, shared):
+def _where(on_gpu, shared):
     if on_gpu or shared:
-        return "GPUs" if on_gpu else "batches that processes share"
-    return "this processor or C compiler"
+        return "on GPUs" if on_gpu else "where processes share a batch"
+    return "with this processor or C compiler"
 
 
 def _by_torch(flat, optimiser):
