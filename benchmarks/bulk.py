@@ -104,8 +104,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stars", type=int, default=6000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--stars", type=common.count, default=6000)
+    parser.add_argument("--repeats", type=common.count, default=5)
     parser.add_argument("--output")
     parser.add_argument("--dr3", metavar="RESULT", help="print the bill of a result")
     given = parser.parse_args()

@@ -1,5 +1,6 @@
 """What the benchmarks share: where they ran, and how their result is written."""
 
+import argparse
 import json
 import platform
 from pathlib import Path
@@ -11,6 +12,13 @@ def machine():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or "CPU"
+
+
+def count(text):
+    """Take an argument of the command line that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def report(result, output=None):

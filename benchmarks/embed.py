@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import torch
-from common import machine, report
+from common import count, machine, report
 
 from xpsvae.model import ScatterVAE, infer
 
@@ -30,9 +30,9 @@ def best(function, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--stars", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--stars", type=count, default=200_000)
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--output", help="JSON file to write; default: print")
     given = parser.parse_args()

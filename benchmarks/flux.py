@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from common import machine, report
+from common import count, machine, report
 
 from xpsvae.xp import coefficients_to_flux, dr3_basis, flux_errors
 from xpsvae.xp.basis import BANDS
@@ -40,8 +40,8 @@ def spectra(n_stars):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--stars", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stars", type=count, default=500)
+    parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--output", help="JSON file to write; default: print")
     given = parser.parse_args()
     with contextlib.redirect_stdout(io.StringIO()):  # for its progress bars, which keep what they find here

@@ -15,7 +15,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from time import perf_counter
 
-from common import machine
+from common import count, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = """
@@ -66,7 +66,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--files", type=int, default=3386)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--files", type=count, default=3386)
+    parser.add_argument("--repeats", type=count, default=5)
     given = parser.parse_args()
     main(given.files, given.repeats)

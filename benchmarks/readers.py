@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import machine
+from common import count, machine
 
 import xpsvae
 from xpsvae.xp import iter_bulk, read_spectra
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stars", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--stars", type=count, default=2000)
+    parser.add_argument("--repeats", type=count, default=5)
     given = parser.parse_args()
     main(given.stars, given.repeats)

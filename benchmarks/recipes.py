@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import machine
+from common import count, machine
 
 from xpsvae.analysis.quality import Stars, quality
 from xpsvae.model import train
@@ -196,7 +196,7 @@ def main():
         help=f"of {', '.join(map(repr, VARIATIONS))}",
     )
     training.add_argument("--seeds", type=int, nargs="+", default=[0])
-    training.add_argument("--epochs", type=int, help="default: the recipe's; fewer to try it out")
+    training.add_argument("--epochs", type=count, help="default: the recipe's; fewer to try it out")
     training.add_argument("--results", default="results/library")
     showing = commands.add_parser("show", help=show.__doc__)
     showing.set_defaults(function=show)

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from common import machine, report
+from common import count, machine, report
 
 from xpsvae.catalog import crossmatch
 from xpsvae.data import library, zenodo
@@ -224,8 +224,8 @@ def table(result):
 def main():
     """Measure, or show what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--stars", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--stars", type=count, nargs="+", default=SIZES)
+    parser.add_argument("--cores", type=count, default=2)
     parser.add_argument("--folder", type=Path, help="kept, and gone on with; a temporary one if not given")
     parser.add_argument("--output", type=Path, help="file for the result")
     parser.add_argument("--show", type=Path, help="print the table of such a file")

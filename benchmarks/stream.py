@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import machine, report
+from common import count, machine, report
 
 from xpsvae.model import ScatterVAE
 from xpsvae.model.parallel import Processes
@@ -256,16 +256,16 @@ def dr3(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--stars", type=int, default=2_000_000)
-    parser.add_argument("--window", type=int, default=131_072)
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--launches", type=int, default=2, help="of each set-up, taking turns")
+    parser.add_argument("--stars", type=count, default=2_000_000)
+    parser.add_argument("--window", type=count, default=131_072)
+    parser.add_argument("--batch-size", type=count, default=512)
+    parser.add_argument("--rounds", type=count, default=2)
+    parser.add_argument("--launches", type=count, default=2, help="of each set-up, taking turns")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--output", help="JSON file to write; default: print")
     parser.add_argument("--dr3", metavar="FILE.json", help="print the table from an earlier --output")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=count, default=1, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.dr3:
         print("\n".join(dr3(json.loads(Path(given.dr3).read_text(encoding="utf-8")))))

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import torch
-from common import machine, report
+from common import count, machine, report
 
 from xpsvae.model import ScatterVAE, compiled, loss
 from xpsvae.model.step import Flat, adamw, stepper
@@ -130,10 +130,10 @@ def interleaved(functions, rounds, in_a_row, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--batch-size", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--in-a-row", type=int, default=10, metavar="STEPS", help="of a turn; default: 10")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch-size", type=count, default=1024)
+    parser.add_argument("--rounds", type=count, default=40)
+    parser.add_argument("--in-a-row", type=count, default=10, metavar="STEPS", help="of a turn; default: 10")
+    parser.add_argument("--threads", type=count, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--authors", metavar="CLONE", help="folder of a clone of the authors' repository")
     parser.add_argument("--output", help="JSON file to write; default: print")

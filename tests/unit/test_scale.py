@@ -1,5 +1,6 @@
 """The benchmark of scale: no two of its stars alike, its table and limits by hand."""
 
+import argparse
 import runpy
 import sys
 from pathlib import Path
@@ -27,6 +28,13 @@ def survey(benchmark):
     stars = pd.DataFrame({"source_id": 1000 * np.arange(1, 31), **columns})
     coefficients, errors = (rng.uniform(1, 2, (30, 110)).astype(np.float32) for _ in range(2))
     return benchmark["Repeated"](stars, coefficients, errors, 0)
+
+
+def test_counts_on_the_command_line_are_whole_numbers_from_one(benchmark):
+    assert benchmark["count"]("12") == 12
+    for text in ("0", "-1", "1.5", "many", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a whole number from 1"):
+            benchmark["count"](text)
 
 
 def test_copies_are_stars_of_their_own_with_the_noise_of_the_first(benchmark, survey):
