@@ -47,9 +47,9 @@ def stepper(flat, optimiser, data, variance, free_bits=0.0, precision="float32",
         [nat] A latent whose divergence, averaged over the batch, is below this is not pushed further down
         (Kingma et al. 2016).
     precision : str
-        Of the factors of matrix products: "float32"; or "bf16", numbers of 8 significant bits, whose products are
-        summed as float32. Only the compiled step knows bf16, on processors that multiply it; elsewhere this says so in a
-        line on standard error, and takes float32.
+        Of the factors of matrix products: "float32"; or "bf16", numbers of 8 significant bits, whose products
+        are summed as float32. Only the compiled step knows bf16, on processors that multiply it; elsewhere this
+        says so in a line on standard error, and takes float32.
     processes : Processes, optional
         Those that share each batch; then ``rows`` and ``noise`` are this one's part of it.
 
