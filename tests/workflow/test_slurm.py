@@ -309,7 +309,13 @@ def test_the_paper_is_the_same_from_a_cluster_on_which_a_job_was_killed(clone, t
     with Slurm(tmp_path / "slurm") as slurm:
         killed = slurm.kill_once("rule_embed_shard_wildcards_2-of-3")
         few = [f"{rule}=2" for rule in ("train_svae", "classify_alpha", "repeat_forests", "measure_controls")]
-        words = "--set-scatter", "latents=3", "--set-threads", *few, "--"  # this machine may have no eight cores
+        words = (
+            "--set-scatter",
+            "latents=3",
+            "--set-threads",
+            *few,
+            "--",
+        )  # this machine may have no eight cores
         run = there.snakemake(*ON_SLURM, *words, "all", **slurm.environment)
         assert run.returncode == 0, run.stderr[-4000:]
         assert killed() and "Trying to restart" in run.stderr
